@@ -1,0 +1,51 @@
+//! Who sent it: did the holder of a route's key send exactly this, now?
+//!
+//! A scheme is data ([`scheme`]), a template of what is signed is compiled once ([`template`]), what the sender presents
+//! is taken out by grammar ([`extract`]), and [`Verifier`] compares it with what the keys make. [`sign`] makes what a
+//! provider would send, from the same data; it serves the `sign` command, the demo and the tests.
+//!
+//! Past attacks and what stops them here:
+//!
+//! | attack | what stops it |
+//! |---|---|
+//! | comparing byte by byte tells how far a guess is right | constant-time comparison of whole tags, all keys, all candidates |
+//! | truncated signatures | a signature has exactly the tag's length |
+//! | downgrade to a legacy header or version | only the definition's header and item are read; others are passed over |
+//! | a header given twice, one for us and one for the service | refused |
+//! | `now - timestamp` that overflows | unsigned times, saturating differences |
+//! | two signatures on one message, replayed with one | a claim under each active key |
+//! | an endpoint verification as a signing oracle | the token's alphabet can form no signed content ([`challenge`]) |
+//!
+//! Deliberately absent: clocks, I/O, any repair of what the sender wrote.
+
+pub mod challenge;
+pub mod extract;
+mod form;
+pub mod keys;
+pub mod mac;
+pub mod scheme;
+pub mod sign;
+pub mod template;
+mod verify;
+
+use std::time::Duration;
+
+use crate::clock::Now;
+use crate::deny::{Denial, Reason};
+
+pub use verify::{Site, Verified, Verifier};
+
+/// Is it from now? Without a signed time there is nothing to ask.
+///
+/// # Errors
+/// [`Reason::TimestampStale`], [`Reason::TimestampFuture`].
+pub fn fresh(signed_time: Option<Duration>, tolerance: Duration, now: Now) -> Result<(), Denial> {
+    match signed_time {
+        Some(time) if now.wall.saturating_sub(time) > tolerance => Err(Reason::TimestampStale.into()),
+        Some(time) if time.saturating_sub(now.wall) > tolerance => Err(Reason::TimestampFuture.into()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

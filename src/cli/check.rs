@@ -1,0 +1,222 @@
+//! `check`: the configuration as `run` would load it: every fault, or the policy in effect. No secret is shown.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::auth::scheme::{Field, Proof};
+use crate::config::{self, Config, Fault};
+use crate::policy::{Mode, OnDuplicate, Policy, Route, Upstream};
+use crate::route::PathPattern;
+
+use super::layout::{self, list, or_dash, table};
+use super::settings::Settings;
+use super::terminal::FormatFlag;
+use super::{Exit, run, terminal};
+
+#[derive(clap::Args)]
+#[command(after_help = "\
+Exit codes: 0 fine, 78 refused.
+
+Examples:
+  hookwarden check
+  hookwarden check --format json | jq '.routes[] | {name, owner, expires}'")]
+pub(super) struct Check {
+    #[command(flatten)]
+    format: FormatFlag,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Check {
+    pub(super) fn run(&self) -> Exit {
+        match (config::load(&self.settings.environment()), self.format.is_json()) {
+            (Ok((config, _)), false) => terminal::print(&as_text(&config), Exit::Fine),
+            (Ok((config, _)), true) => terminal::print_json(&Effective::new(&config), Exit::Fine),
+            (Err(faults), false) => run::refuse(&faults),
+            (Err(faults), true) => {
+                let faults: Vec<_> = faults.iter().map(as_json).collect();
+                terminal::print_json(&json!({ "ok": false, "faults": faults }), Exit::Refused)
+            }
+        }
+    }
+}
+
+fn as_json(fault: &Fault) -> serde_json::Value {
+    json!({
+        "variable": fault.variable,
+        "problem": fault.problem,
+        "accepted": (!fault.accepted.is_empty()).then_some(&fault.accepted),
+        "hint": fault.hint,
+    })
+}
+
+/// What is in effect, for programs.
+#[derive(Serialize)]
+struct Effective {
+    ok: bool,
+    listen: String,
+    admin_listen: String,
+    tls: bool,
+    tls_certificate_ends: Option<String>,
+    workers: usize,
+    routes: Vec<RouteView>,
+}
+
+/// A route as it is in effect.
+#[derive(Serialize)]
+struct RouteView {
+    name: String,
+    path: String,
+    provider: String,
+    mode: &'static str,
+    methods: Vec<String>,
+    key_ids: Vec<String>,
+    tolerance_seconds: Option<u64>,
+    replay_window_seconds: Option<u64>,
+    event_window_seconds: Option<u64>,
+    on_duplicate: &'static str,
+    delivery_id: Option<String>,
+    delivery_id_signed: bool,
+    max_body: u64,
+    content_types: Vec<String>,
+    events: Vec<String>,
+    sources: Vec<String>,
+    schema: bool,
+    upstream: Option<String>,
+    upstream_path: Option<String>,
+    expires: Option<String>,
+    owner: Option<String>,
+}
+
+impl Effective {
+    fn new(config: &Config) -> Self {
+        let Config { process, policy } = config;
+        Self {
+            ok: true,
+            listen: process.listen.to_string(),
+            admin_listen: process.admin_listen.to_string(),
+            tls: policy.tls.is_some(),
+            tls_certificate_ends: policy.tls_expires.map(layout::time),
+            workers: process.workers,
+            routes: policy.routes.iter().map(|route| RouteView::new(route, policy)).collect(),
+        }
+    }
+}
+
+impl RouteView {
+    fn new(route: &Route, policy: &Policy) -> Self {
+        let all = |texts: &[Box<str>]| texts.iter().map(ToString::to_string).collect();
+        Self {
+            name: route.name.to_string(),
+            path: path(&route.path),
+            provider: route.provider.to_string(),
+            mode: mode(route.mode),
+            methods: all(&route.methods),
+            key_ids: route.keys.ids().map(str::to_owned).collect(),
+            tolerance_seconds: route.scheme.timestamp.as_ref().map(|_| route.tolerance.as_secs()),
+            replay_window_seconds: message_window(route).map(|window| window.as_secs()),
+            event_window_seconds: route.replay.filter(|_| route.signs_delivery_id()).map(|window| window.as_secs()),
+            on_duplicate: on_duplicate(route.on_duplicate),
+            delivery_id: route.delivery_id.as_ref().map(field),
+            delivery_id_signed: route.signs_delivery_id(),
+            max_body: route.max_body,
+            content_types: all(&route.content_types),
+            events: all(&route.events),
+            sources: route.sources.iter().map(ToString::to_string).collect(),
+            schema: route.schema.is_some(),
+            upstream: policy.upstreams.get(route.upstream).map(upstream),
+            upstream_path: route.upstream_path.as_ref().map(ToString::to_string),
+            expires: route.expires.map(layout::time),
+            owner: route.owner.as_ref().map(ToString::to_string),
+        }
+    }
+
+    fn row(&self, route: &Route) -> [String; 10] {
+        let replay = match (route.replay, message_window(route)) {
+            (None, _) => "off".to_owned(),
+            (Some(_), window) => or_dash(window.map(layout::duration)),
+        };
+        [
+            self.name.clone(),
+            self.path.clone(),
+            self.provider.clone(),
+            self.mode.to_owned(),
+            self.methods.join(","),
+            self.key_ids.join(","),
+            or_dash(self.tolerance_seconds.map(|_| layout::duration(route.tolerance))),
+            replay,
+            self.expires.clone().unwrap_or_else(|| "never".to_owned()),
+            or_dash(self.owner.as_deref()),
+        ]
+    }
+}
+
+fn as_text(config: &Config) -> String {
+    let Config { process, policy } = config;
+    let tls = match policy.tls_expires {
+        Some(end) => format!("yes; the certificate ends {}", layout::time(end)),
+        None if policy.tls.is_some() => "yes".to_owned(),
+        None => "no: plaintext".to_owned(),
+    };
+    let facts = [
+        ("listen", process.listen.to_string()),
+        ("TLS", tls),
+        ("admin", process.admin_listen.to_string()),
+        ("upstream", policy.upstreams.first().map(upstream).unwrap_or_default()),
+        ("workers", process.workers.to_string()),
+    ];
+    let head = ["ROUTE", "PATH", "PROVIDER", "MODE", "METHODS", "KEYS", "TOLERANCE", "REPLAY", "EXPIRES", "OWNER"];
+    let rows: Vec<_> = policy.routes.iter().map(|route| RouteView::new(route, policy).row(route)).collect();
+    format!("configuration is fine\n\n{}\n{}", list(&facts), table(head, &rows))
+}
+
+/// How long the very bytes of an accepted message are known again. A message whose time is signed is stale after that;
+/// a token is no proof of any bytes, so nothing is known again.
+fn message_window(route: &Route) -> Option<Duration> {
+    let window = route.replay?;
+    match (&route.scheme.proof, &route.scheme.timestamp) {
+        (Proof::Token, _) => None,
+        (Proof::Hmac { .. }, Some(_)) => Some(route.tolerance.saturating_mul(2)),
+        (Proof::Hmac { .. }, None) => Some(window),
+    }
+}
+
+fn path(path: &PathPattern) -> String {
+    match path {
+        PathPattern::Exact(path) => path.to_string(),
+        PathPattern::Prefix(prefix) => format!("{prefix}*"),
+    }
+}
+
+fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Enforce => "enforce",
+        Mode::Monitor => "monitor",
+    }
+}
+
+fn on_duplicate(on_duplicate: OnDuplicate) -> &'static str {
+    match on_duplicate {
+        OnDuplicate::ByKind => "by_kind",
+        OnDuplicate::Ack => "ack",
+        OnDuplicate::Reject => "reject",
+    }
+}
+
+fn upstream(upstream: &Upstream) -> String {
+    match upstream {
+        Upstream::Tcp(address) => address.to_string(),
+        Upstream::Name(name) => name.to_string(),
+        Upstream::Unix(path) => format!("unix:{}", path.display()),
+    }
+}
+
+/// A field as `DELIVERY_ID` writes it.
+pub(super) fn field(field: &Field) -> String {
+    match field {
+        Field::Header(name) => format!("header:{name}"),
+        Field::Json(path) => format!("json:{}", path.0.join(".")),
+    }
+}

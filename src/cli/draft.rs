@@ -1,0 +1,80 @@
+//! A draft made complete, as its provider would send it, and written as bytes.
+
+use std::fmt::Write;
+
+use data_encoding::HEXLOWER;
+
+use crate::auth::scheme::{Field, Scheme};
+use crate::auth::sign::Draft;
+use crate::auth::template::Piece;
+use crate::http1::Head;
+
+use super::http::Url;
+
+/// The fields that say where the request goes and where it ends; they are made from the URL and the body.
+const MADE: [&str; 5] = ["Host", "Content-Length", "Transfer-Encoding", "Connection", "Expect"];
+
+/// Whether a field is made from the URL and the body, so that nobody else may set it.
+pub(super) fn is_made(name: &str) -> bool {
+    MADE.iter().any(|made| made.eq_ignore_ascii_case(name))
+}
+
+/// Adds what a provider sends beside what it signs: the content's type, and the event's type and the delivery's id
+/// where these stand in header fields. A field that is there already stays as it is.
+pub(super) fn complete(scheme: &Scheme, draft: &mut Draft) {
+    if !has(draft, "Content-Type") {
+        draft.headers.push(("Content-Type".into(), content_type(scheme, &draft.body).into()));
+    }
+    for (field, value) in [(&scheme.event, "sample".to_owned()), (&scheme.delivery_id, random_hex())] {
+        if let Some(Field::Header(name)) = field
+            && !has(draft, name)
+        {
+            draft.headers.push((name.to_string(), value));
+        }
+    }
+}
+
+/// The draft as the bytes of one request.
+///
+/// # Errors
+/// It is not valid HTTP/1.1; the text says so.
+pub(super) fn to_bytes(draft: &Draft) -> Result<Vec<u8>, String> {
+    let url = Url::parse(&draft.url)?;
+    let mut bytes = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", draft.method, url.target, url.authority);
+    for (name, value) in &draft.headers {
+        let _ = write!(bytes, "{name}: {value}\r\n");
+    }
+    let _ = write!(bytes, "Content-Length: {}\r\nConnection: close\r\n\r\n", draft.body.len());
+    let invalid = |_| "the method, URL or headers do not make a valid HTTP/1.1 request".to_owned();
+    Head::parse(bytes.as_bytes()).map_err(invalid)?;
+    let mut bytes = bytes.into_bytes();
+    bytes.extend_from_slice(&draft.body);
+    Ok(bytes)
+}
+
+/// 128 random bits as text. Without the system's random numbers there is nothing to fall back on but zeros, which the
+/// other side will take for a repetition.
+pub(super) fn random_hex() -> String {
+    HEXLOWER.encode(&random())
+}
+
+/// 128 random bits.
+pub(super) fn random() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    let _ = getrandom::fill(&mut bytes);
+    bytes
+}
+
+fn has(draft: &Draft, name: &str) -> bool {
+    draft.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name))
+}
+
+fn content_type(scheme: &Scheme, body: &[u8]) -> &'static str {
+    let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
+    let is_form = scheme.signed().is_some_and(|signed| signed.has(&Piece::FormSorted));
+    match (is_json, is_form) {
+        (true, _) => "application/json",
+        (false, true) => "application/x-www-form-urlencoded",
+        (false, false) => "application/octet-stream",
+    }
+}

@@ -1,0 +1,156 @@
+//! The files that settings name. All are read through one place, so that what is watched is what was read: a fingerprint
+//! is taken of the very bytes that went into the policy, and a later look that finds another one means a change.
+//!
+//! Bounded: a file of a setting is small, and one that is not is a mistake.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+/// The largest file. Keys, certificates and schemas are a few KiB.
+const MAX_FILE: u64 = 1 << 20;
+
+/// The most files in a key directory: far more than can be active, so that the count is told by the keys themselves.
+const MAX_FILES: usize = 64;
+
+/// A file as it was found.
+pub(super) struct Content {
+    /// Its bytes.
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+    /// When it was written, in seconds since the Unix epoch, where the file system knows.
+    pub(super) modified: Option<u64>,
+}
+
+/// What stood at a path.
+pub(super) enum Found {
+    /// A file.
+    File(Content),
+    /// A directory's files by name, in order. Names that start with a dot are left out: Kubernetes keeps the versions of
+    /// a mounted Secret behind such names.
+    Directory(Vec<(String, Content)>),
+}
+
+/// Why a path cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreadable {
+    /// The system said so.
+    #[error("cannot be read: {0}")]
+    Io(#[from] io::Error),
+    /// More than [`MAX_FILE`].
+    #[error("is larger than 1MiB")]
+    TooLarge,
+    /// A device, a pipe or a socket, which would block or never end.
+    #[error("is not a regular file")]
+    Special,
+    /// A directory inside a key directory.
+    #[error("holds {0:?}, which is not a regular file")]
+    Nested(String),
+    /// More than [`MAX_FILES`].
+    #[error("holds more than {MAX_FILES} files")]
+    TooMany,
+}
+
+/// Stands for what was found at a path.
+type Fingerprint = [u8; 32];
+
+/// The paths that were read, and what was found there.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(super) struct Files(BTreeMap<PathBuf, Fingerprint>);
+
+impl Files {
+    /// Reads a file or a directory of files, and remembers what was found.
+    pub(super) fn read(&mut self, path: &Path) -> Result<Found, Unreadable> {
+        let found = look(path);
+        // The first look stays: if a second one in the same load finds something else, the next poll finds a change.
+        self.0.entry(path.to_owned()).or_insert_with(|| fingerprint(&found));
+        found
+    }
+
+    /// The same paths, as they are now.
+    pub(super) fn again(&self) -> Self {
+        Self(self.0.keys().map(|path| (path.clone(), fingerprint(&look(path)))).collect())
+    }
+
+    /// Takes over what `other` found, and keeps the rest.
+    pub(super) fn overlay(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// The paths.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.0.keys().map(PathBuf::as_path)
+    }
+}
+
+fn look(path: &Path) -> Result<Found, Unreadable> {
+    if fs::metadata(path)?.is_dir() { directory(path).map(Found::Directory) } else { file(path).map(Found::File) }
+}
+
+fn file(path: &Path) -> Result<Content, Unreadable> {
+    // Before it is opened: to open a pipe blocks.
+    if !fs::metadata(path)?.is_file() {
+        return Err(Unreadable::Special);
+    }
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.len() > MAX_FILE {
+        return Err(Unreadable::TooLarge);
+    }
+    // Room for all of it from the start: a vector that grows leaves copies of a secret behind.
+    let room = usize::try_from(metadata.len().saturating_add(1)).unwrap_or_default();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    if file.take(MAX_FILE + 1).read_to_end(&mut bytes)? as u64 > MAX_FILE {
+        return Err(Unreadable::TooLarge);
+    }
+    Ok(Content { bytes, modified: modified(&metadata) })
+}
+
+fn directory(path: &Path) -> Result<Vec<(String, Content)>, Unreadable> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name();
+        if !name.as_encoded_bytes().starts_with(b".") {
+            names.push(name);
+        }
+        if names.len() > MAX_FILES {
+            return Err(Unreadable::TooMany);
+        }
+    }
+    names.sort();
+    let read = |name: std::ffi::OsString| {
+        let shown = name.to_string_lossy().into_owned();
+        match file(&path.join(&name)) {
+            Ok(content) => Ok((shown, content)),
+            Err(Unreadable::Special) => Err(Unreadable::Nested(shown)),
+            Err(other) => Err(other),
+        }
+    };
+    names.into_iter().map(read).collect()
+}
+
+fn modified(metadata: &Metadata) -> Option<u64> {
+    let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(since.as_secs())
+}
+
+/// Content and time of writing, which is a key's age; sizes and counts frame the parts.
+fn fingerprint(found: &Result<Found, Unreadable>) -> Fingerprint {
+    let mut hash = Sha256::new();
+    let mut add = |name: &str, content: &Content| {
+        for part in [name.as_bytes(), &content.modified.unwrap_or_default().to_be_bytes(), &content.bytes] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+    };
+    match found {
+        Ok(Found::File(content)) => add("file", content),
+        Ok(Found::Directory(files)) => files.iter().for_each(|(name, content)| add(name, content)),
+        Err(unreadable) => hash.update(unreadable.to_string()),
+    }
+    hash.finalize().into()
+}

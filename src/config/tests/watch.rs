@@ -1,0 +1,160 @@
+//! Changed files: found, used, and survived where they are broken.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::policy::Policy;
+
+/// A watch on route `A`'s secret at `name` inside a folder.
+struct Watched {
+    folder: TempDir,
+    watch: Watch,
+}
+
+impl Watched {
+    fn new(prepare: impl FnOnce(&Path), name: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        prepare(folder.path());
+        let path = folder.path().join(name);
+        let changes = [("ROUTE_A_SECRET", ""), ("ROUTE_A_SECRET_FILE", text(&path))];
+        let (_, watch) = load(&environment(&changes)).expect("no faults");
+        Self { folder, watch }
+    }
+
+    fn at(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The key ids after a change.
+    fn changed(&mut self) -> Vec<String> {
+        ids(&self.watch.poll().expect("a change").expect("a good one"))
+    }
+
+    /// The problem of a change.
+    fn broken(&mut self) -> String {
+        self.watch.poll().expect("a change").expect_err("a broken one").remove(0).problem
+    }
+
+    fn assert_quiet(&mut self) {
+        assert!(self.watch.poll().is_none(), "nothing has changed");
+    }
+}
+
+fn ids(policy: &Policy) -> Vec<String> {
+    policy.routes.get(0).expect("a route").keys.ids().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_changed_file_is_loaded_once() {
+    let mut watched = Watched::new(|folder| write(&folder.join("keys"), "one"), "keys");
+    watched.assert_quiet();
+    assert_eq!(watched.watch.files().collect::<Vec<_>>(), [watched.at("keys")]);
+    write(&watched.at("keys"), "one\ntwo");
+    assert_eq!(watched.changed(), ["1", "2"]);
+    watched.assert_quiet();
+}
+
+#[test]
+fn a_change_shows_though_size_and_time_are_the_same() {
+    let mut watched = Watched::new(|folder| write(&folder.join("keys"), "one"), "keys");
+    let file = fs::File::open(watched.at("keys")).expect("a file");
+    let before = file.metadata().and_then(|metadata| metadata.modified()).expect("a time");
+    write(&watched.at("keys"), "two");
+    file.set_modified(before).expect("the same time");
+    assert_eq!(watched.changed(), ["1"]);
+}
+
+#[test]
+fn a_broken_file_is_told_once_and_a_mended_one_is_loaded() {
+    let mut watched = Watched::new(|folder| write(&folder.join("keys"), "one"), "keys");
+    write(&watched.at("keys"), "");
+    assert_eq!(watched.broken(), "holds no key");
+    watched.assert_quiet();
+    fs::remove_file(watched.at("keys")).expect("gone");
+    assert!(watched.broken().starts_with("the file that it names cannot be read"));
+    watched.assert_quiet();
+    write(&watched.at("keys"), "half\nhal");
+    assert_eq!(watched.changed(), ["1", "2"]);
+    write(&watched.at("keys"), "half\nhalf");
+    assert_eq!(watched.broken(), "keys 1 and 2 are the same");
+    write(&watched.at("keys"), "half\nhalf-and-half");
+    assert_eq!(watched.changed(), ["1", "2"]);
+    watched.assert_quiet();
+}
+
+/// A version of a mounted Secret, as kubelet lays it out.
+fn version(folder: &Path, version: &str, files: &[(&str, &str)]) {
+    fs::create_dir(folder.join(version)).expect("a folder");
+    for (name, content) in files {
+        write(&folder.join(version).join(name), content);
+    }
+    symlink(version, folder.join("..data_tmp")).expect("a link");
+    fs::rename(folder.join("..data_tmp"), folder.join("..data")).expect("a swap");
+}
+
+#[test]
+fn kubernetes_swaps_a_mounted_secret() {
+    let prepare = |folder: &Path| {
+        version(folder, "..2026_07_01", &[("old", "one")]);
+        symlink("..data/old", folder.join("old")).expect("a link");
+    };
+    let mut watched = Watched::new(prepare, "");
+    watched.assert_quiet();
+    version(watched.folder.path(), "..2026_07_02", &[("old", "one"), ("new", "two")]);
+    symlink("..data/new", watched.at("new")).expect("a link");
+    fs::remove_dir_all(watched.at("..2026_07_01")).expect("gone");
+    assert_eq!(watched.changed(), ["new", "old"]);
+    watched.assert_quiet();
+    // The old key is revoked: the swap leaves its link dangling until kubelet removes it.
+    version(watched.folder.path(), "..2026_07_03", &[("new", "two")]);
+    assert!(watched.broken().contains("cannot be read"));
+    fs::remove_file(watched.at("old")).expect("gone");
+    assert_eq!(watched.changed(), ["new"]);
+    watched.assert_quiet();
+}
+
+#[test]
+fn a_file_that_a_broken_load_did_not_reach_stays_watched() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (keys, path) = (folder.path().join("keys"), folder.path().join("path"));
+    write(&keys, "one");
+    write(&path, "/a");
+    let changes = [
+        ("ROUTE_A_SECRET", ""),
+        ("ROUTE_A_PATH", ""),
+        ("ROUTE_A_PATH_FILE", text(&path)),
+        ("ROUTE_A_SECRET_FILE", text(&keys)),
+    ];
+    let (_, mut watch) = load(&environment(&changes)).expect("no faults");
+    assert_eq!(watch.files().collect::<Vec<_>>(), [keys.as_path(), path.as_path()]);
+    write(&path, "a");
+    write(&keys, "one\ntwo");
+    assert!(watch.poll().is_some_and(|policy| policy.is_err()));
+    assert!(watch.poll().is_none(), "told once, though two files have changed");
+    write(&path, "/b");
+    let policy = watch.poll().expect("a change").expect("a good one");
+    assert_eq!((ids(&policy).len(), policy.routes.find(b"/b")), (2, Some(0)));
+}
+
+#[test]
+fn what_holds_for_the_process_keeps_no_revocation_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (keys, token) = (folder.path().join("keys"), folder.path().join("token"));
+    write(&keys, "one\ntwo");
+    write(&token, "token");
+    let changes = [("ROUTE_A_SECRET", ""), ("ROUTE_A_SECRET_FILE", text(&keys)), ("ADMIN_TOKEN_FILE", text(&token))];
+    let (_, mut watch) = load(&environment(&changes)).expect("no faults");
+    fs::remove_file(&token).expect("gone");
+    assert!(watch.poll().is_none());
+    write(&keys, "two");
+    assert_eq!(ids(&watch.poll().expect("a change").expect("a good one")), ["1"]);
+}
+
+#[test]
+fn a_watch_prints_paths_alone() {
+    let watched = Watched::new(|folder| write(&folder.join("keys"), "hunter2"), "keys");
+    assert_eq!(format!("{:?}", watched.watch), format!("{{{:?}}}", watched.at("keys")));
+}

@@ -1,0 +1,177 @@
+//! The service's response head, checked as strictly as a request's: an ambiguous response could be used to poison the
+//! next one on the connection.
+
+use super::buffer::Span;
+use super::framing::digits;
+use super::head::{MAX_FIELDS, list};
+
+/// How the end of a response's body is known (RFC 9112 section 6.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyEnd {
+    /// No body, whatever the fields say.
+    None,
+    /// This many bytes.
+    Length(u64),
+    /// Chunked.
+    Chunked,
+    /// The end of the connection.
+    Close,
+}
+
+/// A checked response head. Offsets count from its first byte.
+#[derive(Debug, Clone)]
+pub struct ResponseHead {
+    /// The status code, 100 to 599.
+    pub status: u16,
+    /// The reason phrase.
+    pub phrase: Span,
+    /// How the body's end is known.
+    pub body: BodyEnd,
+    /// Content-Length as the service stated it, which a response to HEAD or a 304 may carry without a body.
+    pub length: Option<u64>,
+    /// Whether the connection can serve another request.
+    pub keep_alive: bool,
+    /// Length of the head with its final blank line, in bytes.
+    pub len: usize,
+    fields: [(Span, Span); MAX_FIELDS],
+    count: usize,
+}
+
+/// The bytes were not one valid HTTP/1.x response head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Invalid;
+
+impl ResponseHead {
+    /// Parses `bytes`, exactly one response head with its final blank line, as the answer to `method`.
+    ///
+    /// # Errors
+    /// [`Invalid`].
+    pub fn parse(bytes: &[u8], method: &[u8]) -> Result<Self, Invalid> {
+        refuse_ambiguous_bytes(bytes)?;
+        let mut storage = [httparse::EMPTY_HEADER; MAX_FIELDS];
+        let mut response = httparse::Response::new(&mut storage);
+        let parsed = response.parse(bytes).map_err(|_| Invalid)?;
+        let (Some(status), Some(minor)) = (response.code, response.version) else { return Err(Invalid) };
+        // 101 would turn the connection into something that nobody checks.
+        if parsed != httparse::Status::Complete(bytes.len()) || !(100..600).contains(&status) || status == 101 {
+            return Err(Invalid);
+        }
+        let facts = Facts::gather(response.headers)?;
+        let body = facts.body_end(status, minor, method)?;
+        let keep_alive = minor == 1 && !facts.close && body != BodyEnd::Close;
+        let phrase = Span::of(response.reason.unwrap_or_default().as_bytes(), bytes);
+        let mut fields = [(Span::default(), Span::default()); MAX_FIELDS];
+        for (field, header) in fields.iter_mut().zip(response.headers.iter()) {
+            *field = (Span::of(header.name.as_bytes(), bytes), Span::of(header.value, bytes));
+        }
+        let count = response.headers.len();
+        Ok(Self { status, phrase, body, length: facts.length, keep_alive, len: bytes.len(), fields, count })
+    }
+
+    /// Whether this is an interim response, after which the final one follows.
+    #[must_use]
+    pub fn is_interim(&self) -> bool {
+        self.status < 200
+    }
+
+    /// All fields, as `(name, value)` in the order of arrival.
+    pub fn fields<'b>(&self, bytes: &'b [u8]) -> impl Iterator<Item = (&'b [u8], &'b [u8])> {
+        self.fields[..self.count].iter().map(move |(name, value)| (name.get(bytes), value.get(bytes)))
+    }
+}
+
+#[derive(Default)]
+struct Facts {
+    length: Option<u64>,
+    chunked: bool,
+    close: bool,
+}
+
+impl Facts {
+    fn gather(headers: &[httparse::Header<'_>]) -> Result<Self, Invalid> {
+        let mut facts = Self::default();
+        for header in headers {
+            let is = |known: &str| header.name.eq_ignore_ascii_case(known);
+            if is("content-length") {
+                let length = digits(header.value).ok_or(Invalid)?;
+                facts.length.replace(length).map_or(Ok(()), |_| Err(Invalid))?;
+            } else if is("transfer-encoding") {
+                if facts.chunked || !header.value.eq_ignore_ascii_case(b"chunked") {
+                    return Err(Invalid);
+                }
+                facts.chunked = true;
+            } else if is("connection") {
+                facts.close |= list(header.value).any(|option| option.eq_ignore_ascii_case(b"close"));
+            }
+        }
+        Ok(facts)
+    }
+
+    fn body_end(&self, status: u16, minor: u8, method: &[u8]) -> Result<BodyEnd, Invalid> {
+        if self.chunked && (self.length.is_some() || minor == 0) {
+            return Err(Invalid);
+        }
+        Ok(match (self.length, self.chunked) {
+            _ if status < 200 || status == 204 || status == 304 || method == b"HEAD" => BodyEnd::None,
+            (_, true) => BodyEnd::Chunked,
+            (Some(length), false) => BodyEnd::Length(length),
+            (None, false) => BodyEnd::Close,
+        })
+    }
+}
+
+/// As on the way in: no stray CR, LF or NUL, no folded lines.
+fn refuse_ambiguous_bytes(bytes: &[u8]) -> Result<(), Invalid> {
+    for at in memchr::memchr3_iter(b'\r', b'\n', 0, bytes) {
+        let good = match bytes[at] {
+            b'\r' => bytes.get(at + 1) == Some(&b'\n') && !matches!(bytes.get(at + 2), Some(b' ' | b'\t')),
+            b'\n' => at > 0 && bytes[at - 1] == b'\r',
+            _ => false,
+        };
+        if !good {
+            return Err(Invalid);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(head: &str, expected: Result<(u16, BodyEnd, bool), Invalid>) {
+        let parsed = ResponseHead::parse(head.as_bytes(), b"POST");
+        assert_eq!(parsed.map(|head| (head.status, head.body, head.keep_alive)), expected, "{head:?}");
+    }
+
+    #[test]
+    fn responses() {
+        check("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", Ok((200, BodyEnd::Length(2), true)));
+        check("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", Ok((200, BodyEnd::Chunked, true)));
+        check("HTTP/1.1 200\r\n\r\n", Ok((200, BodyEnd::Close, false)));
+        check("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n", Ok((200, BodyEnd::Length(2), false)));
+        check("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", Ok((204, BodyEnd::None, true)));
+        check(
+            "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\nConnection: close\r\n\r\n",
+            Ok((304, BodyEnd::None, false)),
+        );
+        check("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", Ok((103, BodyEnd::None, true)));
+        for invalid in [
+            "HTTP/1.1 101 Switching\r\n\r\n",
+            "HTTP/1.1 600 X\r\n\r\n",
+            "HTTP/1.1 099 X\r\n\r\n",
+            "HTTP/2.0 200 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\nA: b\n\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n",
+            "200 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nA: b\0\r\n\r\n",
+            "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        ] {
+            check(invalid, Err(Invalid));
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! The audit log: one line a request, written by a thread of its own.
+//!
+//! Workers append whole lines to a shared buffer under a short lock; the writer takes the buffer away, leaves an empty
+//! one, and writes at its leisure. So a slow disk or a full pipe never blocks a worker, and a line costs a worker no
+//! allocation. The buffer is bounded: when the writer cannot keep up, lines are dropped, counted, and spoken of once in
+//! the operational log.
+//!
+//! With a chain each line ends in `prev`, the hash of the line before (64 zeros for the first), and `hash`, the SHA-256
+//! of the line as it reads without its `hash` member and line feed. A line that was changed, taken out or put in breaks
+//! the chain. A file that exists is continued, its chain too.
+//!
+//! Deliberately absent: rotation (a file is opened for appending, so copy-and-truncate works) and network sinks.
+
+use std::cell::RefCell;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
+use super::Record;
+use super::line::Writer as LineWriter;
+
+/// The most bytes that wait to be written: two to three thousand lines, the traffic of a tenth of a second at full load.
+const MAX_WAITING: usize = 1 << 20;
+
+/// How long the writer waits for more lines before it writes what is there: a wake-up for each line would cost the
+/// workers more than the lines do.
+const LINGER: Duration = Duration::from_millis(5);
+
+/// How long an ending process waits for what is still to be written.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// How far back the last line of an existing file is looked for. A line is shorter: five texts of at most 1 KiB, each
+/// byte at most six when escaped.
+const TAIL: u64 = 64 * 1024;
+
+/// What the first line of a chain names as the one before.
+const GENESIS: [u8; 64] = [b'0'; 64];
+
+/// Where records go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// Standard output.
+    Stdout,
+    /// A file that is appended to.
+    File(PathBuf),
+    /// Nowhere.
+    Off,
+}
+
+/// Why the log cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotOpen {
+    /// The file cannot be opened.
+    #[error("cannot open {}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The system refused the writer's thread.
+    #[error("the system refused a thread: {0}")]
+    Thread(io::Error),
+}
+
+/// The log's end that workers write to.
+#[derive(Debug)]
+pub struct AuditLog(Option<Arc<Queue>>);
+
+/// What the workers and the writer share.
+#[derive(Debug)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+    dropped: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    closing: bool,
+    closed: bool,
+}
+
+impl AuditLog {
+    /// Opens the log and starts its writer.
+    ///
+    /// # Errors
+    /// The file cannot be opened or read, or the system refuses the writer's thread.
+    pub fn open(destination: &Destination, chain: bool) -> Result<Self, CannotOpen> {
+        let (sink, last) = match destination {
+            Destination::Off => return Ok(Self(None)),
+            Destination::Stdout => (Sink::Stdout(io::stdout()), None),
+            Destination::File(path) => {
+                let failed = |error| CannotOpen::File { path: path.clone(), error };
+                let (file, last) = open(path).map_err(failed)?;
+                (Sink::File(file), last)
+            }
+        };
+        Self::start(sink, chain.then(|| last.unwrap_or(GENESIS))).map_err(CannotOpen::Thread)
+    }
+
+    fn start(sink: Sink, chain: Option<[u8; 64]>) -> io::Result<Self> {
+        let waiting = Waiting { lines: Vec::with_capacity(MAX_WAITING), ..Waiting::default() };
+        let queue = Arc::new(Queue { waiting: waiting.into(), changed: Condvar::new(), dropped: AtomicU64::new(0) });
+        let output = Output { sink, chain, chained: Vec::new(), torn: false, failing: false };
+        let theirs = queue.clone();
+        std::thread::Builder::new().name("audit-log".into()).spawn(move || write_until_closed(&theirs, output))?;
+        Ok(Self(Some(queue)))
+    }
+
+    /// Takes a record. When the log is too far behind, the record is dropped and counted.
+    pub fn write(&self, record: &Record<'_>) {
+        thread_local! {
+            static WRITER: RefCell<LineWriter> = RefCell::new(LineWriter::default());
+        }
+        if let Some(queue) = &self.0 {
+            WRITER.with_borrow_mut(|writer| queue.push(writer.line(record)));
+        }
+    }
+
+    /// Records that were dropped so far.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.0.as_ref().map_or(0, |queue| queue.dropped.load(Ordering::Relaxed))
+    }
+
+    /// Waits until everything is written, but not for ever: whoever reads our output may have stopped doing so.
+    pub fn close(&self) {
+        let Some(queue) = &self.0 else { return };
+        let mut waiting = queue.lock();
+        waiting.closing = true;
+        queue.changed.notify_all();
+        drop(queue.changed.wait_timeout_while(waiting, LAST_LINES, |waiting| !waiting.closed));
+    }
+}
+
+impl Queue {
+    /// A panic while the lock was held cannot leave half a line: lines are appended in one step.
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, line: &[u8]) {
+        let mut waiting = self.lock();
+        if waiting.closing || waiting.lines.len() + line.len() > MAX_WAITING {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let is_first = waiting.lines.is_empty();
+        waiting.lines.extend_from_slice(line);
+        drop(waiting);
+        if is_first {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits for lines and takes them away, leaving an empty buffer. False: there will be none.
+    fn take(&self, taken: &mut Vec<u8>) -> bool {
+        taken.clear();
+        let idle = |waiting: &mut Waiting| waiting.lines.is_empty() && !waiting.closing;
+        let waiting = self.changed.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
+        let more = |waiting: &mut Waiting| !waiting.closing;
+        let lingered = self.changed.wait_timeout_while(waiting, LINGER, more);
+        let (mut waiting, _) = lingered.unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut waiting.lines, taken);
+        !taken.is_empty() || !waiting.closing
+    }
+}
+
+/// The writer's life.
+fn write_until_closed(queue: &Queue, mut output: Output) {
+    let mut lines = Vec::with_capacity(MAX_WAITING);
+    let mut dropped = 0;
+    while queue.take(&mut lines) {
+        if let Err(lost) = output.write(&lines) {
+            queue.dropped.fetch_add(lost, Ordering::Relaxed);
+        }
+        let now = queue.dropped.load(Ordering::Relaxed);
+        if now > dropped {
+            tracing::error!(records = now - dropped, "audit records were lost: the log cannot be written fast enough");
+            dropped = now;
+        }
+    }
+    queue.lock().closed = true;
+    queue.changed.notify_all();
+}
+
+enum Sink {
+    Stdout(io::Stdout),
+    File(File),
+}
+
+struct Output {
+    sink: Sink,
+    /// The hash of the last line, where lines are chained.
+    chain: Option<[u8; 64]>,
+    chained: Vec<u8>,
+    /// Whether the last write may have ended within a line.
+    torn: bool,
+    failing: bool,
+}
+
+impl Output {
+    /// Writes whole lines. The error is how many were lost.
+    fn write(&mut self, lines: &[u8]) -> Result<(), u64> {
+        let before = self.chain;
+        let written = match &mut self.chain {
+            None => put(&mut self.sink, self.torn, lines),
+            Some(last) => {
+                self.chained.clear();
+                lines.split_inclusive(|&byte| byte == b'\n').for_each(|line| chain(line, last, &mut self.chained));
+                put(&mut self.sink, self.torn, &self.chained)
+            }
+        };
+        if let (Err(error), false) = (&written, self.failing) {
+            tracing::error!(%error, "HOOKWARDEN_AUDIT_LOG cannot be written; records are lost until it can");
+        }
+        (self.torn, self.failing) = (written.is_err(), written.is_err());
+        written.map_err(|_| {
+            // What was lost is no link of the chain.
+            self.chain = before;
+            memchr::memchr_iter(b'\n', lines).count() as u64
+        })
+    }
+}
+
+/// After a torn line comes a line feed of its own, so that the next line can be read.
+fn put(sink: &mut Sink, torn: bool, lines: &[u8]) -> io::Result<()> {
+    let sink: &mut dyn Write = match sink {
+        Sink::Stdout(stdout) => stdout,
+        Sink::File(file) => file,
+    };
+    if torn {
+        sink.write_all(b"\n")?;
+    }
+    sink.write_all(lines)?;
+    sink.flush()
+}
+
+/// Appends a line with its links, and moves `last` on to it.
+fn chain(line: &[u8], last: &mut [u8; 64], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(line.strip_suffix(b"}\n").unwrap_or(line));
+    out.extend_from_slice(b",\"prev\":\"");
+    out.extend_from_slice(last);
+    out.extend_from_slice(b"\"}");
+    HEXLOWER.encode_mut(&Sha256::digest(&out[start..]), last);
+    out.pop();
+    out.extend_from_slice(b",\"hash\":\"");
+    out.extend_from_slice(last);
+    out.extend_from_slice(b"\"}\n");
+}
+
+/// Opens a file for appending. Gives the hash of its last line, where that has one.
+fn open(path: &PathBuf) -> io::Result<(File, Option<[u8; 64]>)> {
+    let mut file = OpenOptions::new().create(true).append(true).read(true).open(path)?;
+    if !file.metadata()?.is_file() {
+        // A pipe or a device has no past.
+        return Ok((file, None));
+    }
+    let length = file.metadata()?.len();
+    let mut tail = Vec::new();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+    (&mut file).take(TAIL).read_to_end(&mut tail)?;
+    if tail.last().is_some_and(|&byte| byte != b'\n') {
+        // The last run ended within a line.
+        file.write_all(b"\n")?;
+    }
+    Ok((file, tail.split(|&byte| byte == b'\n').rev().find_map(hash_of)))
+}
+
+/// The hash that a whole chained line ends in.
+fn hash_of(line: &[u8]) -> Option<[u8; 64]> {
+    let (_, end) = line.strip_suffix(b"\"}")?.split_last_chunk::<64>()?;
+    let named = line.len().checked_sub(66).and_then(|at| line.get(..at))?.ends_with(b",\"hash\":\"");
+    (named && end.iter().all(u8::is_ascii_hexdigit)).then_some(*end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::line::tests::record;
+
+    fn to_file(path: &std::path::Path, chain: bool, paths: &[&str]) -> String {
+        let log = AuditLog::open(&Destination::File(path.into()), chain).expect("opens");
+        for path in paths {
+            log.write(&record(path.as_bytes()));
+        }
+        log.close();
+        assert_eq!(log.dropped(), 0);
+        std::fs::read_to_string(path).expect("text")
+    }
+
+    /// What a reader of the log would do.
+    fn verify(text: &str) -> Result<(), usize> {
+        let mut last = str::from_utf8(&GENESIS).expect("digits").to_owned();
+        for (at, line) in text.lines().enumerate() {
+            let (signed, hash) = line.rsplit_once(",\"hash\":\"").ok_or(at)?;
+            let expected = HEXLOWER.encode(&Sha256::digest(format!("{signed}}}")));
+            let parsed: serde_json::Value = serde_json::from_str(line).map_err(|_| at)?;
+            if hash.trim_end_matches("\"}") != expected || parsed["prev"] != last.as_str() {
+                return Err(at);
+            }
+            last = expected;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn lines_come_in_order_and_an_existing_file_is_continued() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("audit.log");
+        to_file(&path, false, &["/a", "/b"]);
+        OpenOptions::new().append(true).open(&path).expect("opens").write_all(b"{\"torn").expect("writes");
+        let text = to_file(&path, false, &["/c"]);
+        let paths: Vec<_> = text
+            .lines()
+            .map(|line| {
+                serde_json::from_str(line).map_or("torn".into(), |line: serde_json::Value| line["path"].clone())
+            })
+            .collect();
+        assert_eq!(paths, ["/a", "/b", "torn", "/c"]);
+    }
+
+    #[test]
+    fn a_chain_survives_restarts_and_shows_every_change() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("audit.log");
+        to_file(&path, true, &["/a", "/b"]);
+        let text = to_file(&path, true, &["/c"]);
+        assert_eq!(text.lines().count(), 3);
+        assert_eq!(verify(&text), Ok(()));
+        assert_eq!(verify(&text.replace("/b", "/x")), Err(1));
+        let without: Vec<_> = text.lines().filter(|line| !line.contains("/b")).collect();
+        assert_eq!(verify(&without.join("\n")), Err(1));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_dropped_and_counted() {
+        let queue = Queue { waiting: Waiting::default().into(), changed: Condvar::new(), dropped: AtomicU64::new(0) };
+        let line = vec![b'x'; MAX_WAITING / 2];
+        (0..3).for_each(|_| queue.push(&line));
+        assert_eq!((queue.lock().lines.len(), queue.dropped.load(Ordering::Relaxed)), (MAX_WAITING, 1));
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_opened_says_which() {
+        let path = PathBuf::from("/nowhere/audit.log");
+        let fault = AuditLog::open(&Destination::File(path), false).expect_err("no such directory");
+        assert!(fault.to_string().starts_with("cannot open /nowhere/audit.log: "), "{fault}");
+    }
+
+    #[test]
+    fn a_disk_that_is_full_loses_lines_but_not_the_chain() {
+        let full = OpenOptions::new().append(true).open("/dev/full").expect("a device");
+        let mut output =
+            Output { sink: Sink::File(full), chain: Some(GENESIS), chained: Vec::new(), torn: false, failing: false };
+        assert_eq!(output.write(b"{\"a\":1}\n{\"a\":2}\n"), Err(2));
+        assert!(output.torn && output.chain == Some(GENESIS));
+    }
+}

@@ -1,0 +1,292 @@
+//! What is counted, for Prometheus.
+//!
+//! Counters and histograms live here for as long as the process; a route's are resolved once, when its policy is built,
+//! so that a request only adds. Gauges that something else keeps anyway (budgets, replay store, keys) are not kept twice:
+//! a scrape reads them through a [`Snapshot`]. Every series of a route is there from the start, at zero, or else `rate()`
+//! would not see the first refusal. Labels come from the configuration alone: no sender can make a series.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
+};
+
+use super::snapshot::Snapshot;
+use super::spoken::Spoken;
+use super::{Decision, Record};
+use crate::deny::Reason;
+
+/// The `route` label of requests that no route was found for. No route can have this name.
+pub const NO_ROUTE: &str = "-";
+
+/// From a cache hit on loopback to the longest patience with a service.
+const SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
+
+/// From a small token to the hash of a large body.
+const VERIFY_SECONDS: [f64; 11] = [5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 1e-2, 1e-1];
+
+/// Powers of four, up to sixteen times the usual limit.
+const BYTES: [f64; 9] = [256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262_144.0, 1_048_576.0, 4_194_304.0, 16_777_216.0];
+
+/// All meters.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    total: HistogramVec,
+    verify: HistogramVec,
+    upstream: HistogramVec,
+    body: HistogramVec,
+    reloaded: [IntCounter; 2],
+    handshakes: [IntCounter; 2],
+    used: Mutex<BTreeMap<(String, String), Weak<AtomicU64>>>,
+}
+
+/// The meters of one route.
+#[derive(Debug)]
+pub struct RouteMeters {
+    /// One a reason, for the decision that it usually means.
+    usual: Box<[IntCounter]>,
+    /// One a reason, of a route that only monitors; else none.
+    monitored: Box<[IntCounter]>,
+    total: Histogram,
+    /// None for strangers: what they cost is the total.
+    gates: Option<Gates>,
+    /// When each key was last used, in seconds since the Unix epoch.
+    used: Box<[Arc<AtomicU64>]>,
+    /// What the operational log has said of the route.
+    pub(super) spoken: Spoken,
+}
+
+#[derive(Debug)]
+struct Gates {
+    verify: Histogram,
+    upstream: Histogram,
+    body: Histogram,
+}
+
+impl Metrics {
+    /// Meters at zero.
+    ///
+    /// # Errors
+    /// A name is registered twice, which a test rules out.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let counter = |name: &str, help: &str, labels: &[&str]| {
+            let counter = IntCounterVec::new(Opts::new(format!("hookwarden_{name}"), help), labels)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
+        };
+        let histogram = |name: &str, help: &str, buckets: &[f64]| {
+            let opts = HistogramOpts::new(format!("hookwarden_{name}"), help).buckets(buckets.to_vec());
+            let histogram = HistogramVec::new(opts, &["route"])?;
+            registry.register(Box::new(histogram.clone()))?;
+            Ok::<_, prometheus::Error>(histogram)
+        };
+        let requests = counter("requests_total", "Requests by what became of them.", &["route", "decision", "reason"])?;
+        let total =
+            histogram("request_duration_seconds", "From a request's first byte to its answer's last.", &SECONDS)?;
+        let verify = histogram(
+            "verify_duration_seconds",
+            "Time spent on the gates, without waiting for the sender.",
+            &VERIFY_SECONDS,
+        )?;
+        let upstream =
+            histogram("upstream_duration_seconds", "Until the service's response's head was there.", &SECONDS)?;
+        let body = histogram("request_body_bytes", "Sizes of requests' bodies, as far as they were read.", &BYTES)?;
+        let reloads = counter("config_reloads_total", "Changed files that were loaded, or could not be.", &["result"])?;
+        let handshakes = counter("tls_handshakes_total", "TLS handshakes.", &["result"])?;
+        Ok(Self {
+            reloaded: by_result(&reloads),
+            handshakes: by_result(&handshakes),
+            used: Mutex::default(),
+            registry,
+            requests,
+            total,
+            verify,
+            upstream,
+            body,
+        })
+    }
+
+    /// The meters of a route. The same name and key give the same meters, from one policy to the next.
+    pub fn route<'k>(&self, name: &str, monitors: bool, keys: impl Iterator<Item = &'k str>) -> RouteMeters {
+        let monitored = if monitors { self.counters(name, |_| Decision::Monitored) } else { Box::default() };
+        let gates = Gates {
+            verify: self.verify.with_label_values(&[name]),
+            upstream: self.upstream.with_label_values(&[name]),
+            body: self.body.with_label_values(&[name]),
+        };
+        let used = keys.map(|key| self.last_use(name, key)).collect();
+        RouteMeters { monitored, gates: Some(gates), used, ..self.strangers_called(name) }
+    }
+
+    /// The meters of requests that no route was found for.
+    pub fn strangers(&self) -> RouteMeters {
+        self.strangers_called(NO_ROUTE)
+    }
+
+    /// Counts a changed file that was loaded, or could not be.
+    pub fn config_reloaded(&self, worked: bool) {
+        self.reloaded[usize::from(worked)].inc();
+    }
+
+    /// Counts a TLS handshake.
+    pub fn tls_handshake(&self, worked: bool) {
+        self.handshakes[usize::from(worked)].inc();
+    }
+
+    /// All meters and gauges in the text format of Prometheus.
+    ///
+    /// # Errors
+    /// A gauge is registered twice, which a test rules out.
+    pub fn render(&self, snapshot: &Snapshot) -> Result<String, prometheus::Error> {
+        let mut families = self.registry.gather();
+        families.extend(snapshot.gather()?);
+        families.sort_by(|one, other| one.name().cmp(other.name()));
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&families, &mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    fn strangers_called(&self, name: &str) -> RouteMeters {
+        let usual = self.counters(name, Decision::usual);
+        let total = self.total.with_label_values(&[name]);
+        RouteMeters {
+            usual,
+            monitored: Box::default(),
+            total,
+            gates: None,
+            used: Box::default(),
+            spoken: Spoken::default(),
+        }
+    }
+
+    fn counters(&self, route: &str, decision: fn(Reason) -> Decision) -> Box<[IntCounter]> {
+        let counter = |reason| self.requests.with_label_values(&[route, decision(reason).name(), reason.code()]);
+        Reason::all().map(counter).collect()
+    }
+
+    fn last_use(&self, route: &str, key: &str) -> Arc<AtomicU64> {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.retain(|_, known| known.strong_count() > 0);
+        let place = used.entry((route.to_owned(), key.to_owned())).or_default();
+        place.upgrade().unwrap_or_else(|| {
+            let new = Arc::default();
+            *place = Arc::downgrade(&new);
+            new
+        })
+    }
+}
+
+impl RouteMeters {
+    /// Counts one request.
+    pub fn count(&self, record: &Record<'_>) {
+        let counters = if record.decision == Decision::Monitored { &self.monitored } else { &self.usual };
+        if let Some(counter) = counters.get(record.reason as usize) {
+            counter.inc();
+        }
+        self.total.observe(record.total.as_secs_f64());
+        if let Some(gates) = &self.gates {
+            gates.verify.observe(record.verify.as_secs_f64());
+            gates.body.observe(body_bytes(record));
+            if let Some(upstream) = record.upstream {
+                gates.upstream.observe(upstream.as_secs_f64());
+            }
+        }
+        if let Some(used) = record.key.and_then(|key| self.used.get(key)) {
+            used.store(record.time.unix_seconds(), Ordering::Relaxed);
+        }
+    }
+
+    /// When the key at an index was last used, in seconds since the Unix epoch; 0 for never since the start.
+    #[must_use]
+    pub fn last_used(&self, key: usize) -> u64 {
+        self.used.get(key).map_or(0, |used| used.load(Ordering::Relaxed))
+    }
+}
+
+/// Failure and success, in the order of `usize::from(worked)`.
+fn by_result(counter: &IntCounterVec) -> [IntCounter; 2] {
+    ["failure", "success"].map(|result| counter.with_label_values(&[result]))
+}
+
+#[allow(clippy::cast_precision_loss, reason = "bodies are far smaller than 2^52 bytes")]
+fn body_bytes(record: &Record<'_>) -> f64 {
+    record.body.len() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Now;
+    use crate::observe::line::tests::record;
+    use crate::observe::snapshot::{KeySnapshot, RouteSnapshot};
+
+    fn snapshot() -> Snapshot {
+        let key = KeySnapshot { id: "1".into(), since: Some(0), last_used: 7 };
+        let route =
+            RouteSnapshot { name: "github".into(), expires: Some(9), replay_window: Some(600.0), keys: vec![key] };
+        Snapshot {
+            now: Now::read(),
+            connections: 5,
+            in_flight: 2,
+            buffered_bytes: 3,
+            replay_entries: 4,
+            replay_capacity: 10,
+            replay_evictions: 1,
+            audit_dropped: 6,
+            tls_expires: Some(8),
+            routes: vec![route],
+        }
+    }
+
+    #[test]
+    fn a_record_moves_its_counters_and_nothing_else() {
+        let metrics = Metrics::new().expect("no name twice");
+        let meters = metrics.route("github", true, ["1", "2"].into_iter());
+        let strangers = metrics.strangers();
+        meters.count(&record(b"/"));
+        meters.count(&Record { decision: Decision::Monitored, reason: Reason::Replayed, ..record(b"/") });
+        let text = metrics.render(&snapshot()).expect("renders");
+        let moved: Vec<_> = text
+            .lines()
+            .filter(|line| line.starts_with("hookwarden_requests_total") && !line.ends_with(" 0"))
+            .collect();
+        assert_eq!(
+            moved,
+            [
+                r#"hookwarden_requests_total{decision="forwarded",reason="forwarded",route="github"} 1"#,
+                r#"hookwarden_requests_total{decision="monitored",reason="replayed",route="github"} 1"#,
+            ]
+        );
+        assert_eq!((meters.last_used(0), meters.last_used(1), strangers.last_used(0)), (1_700_000_000, 0, 0));
+        for line in [
+            r#"hookwarden_request_body_bytes_sum{route="github"} 4"#,
+            r#"hookwarden_upstream_duration_seconds_count{route="github"} 2"#,
+            r#"hookwarden_connections{state="forwarding"} 2"#,
+            r#"hookwarden_connections{state="waiting"} 3"#,
+            r#"hookwarden_credential_last_used_timestamp_seconds{key_id="1",route="github"} 7"#,
+            r#"hookwarden_permission_expiry_timestamp_seconds{route="github"} 9"#,
+            r#"hookwarden_config_reloads_total{result="failure"} 0"#,
+            "hookwarden_audit_records_dropped_total 6",
+        ] {
+            assert!(text.lines().any(|known| known == line), "{line} is missing in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_new_policy_keeps_what_the_old_one_counted() {
+        let metrics = Metrics::new().expect("no name twice");
+        let old = metrics.route("github", false, ["1"].into_iter());
+        old.count(&record(b"/"));
+        let new = metrics.route("github", false, ["2", "1"].into_iter());
+        drop(old);
+        assert_eq!((new.last_used(0), new.last_used(1)), (0, 1_700_000_000));
+        new.count(&record(b"/"));
+        let text = metrics.render(&snapshot()).expect("renders");
+        assert!(text.contains(r#"reason="forwarded",route="github"} 2"#), "{text}");
+    }
+}

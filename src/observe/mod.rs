@@ -1,0 +1,115 @@
+//! What happened: one record a request moves the counters and writes the log line.
+//!
+//! The pipeline says what it saw in a [`Record`]; [`record`] is the only place that turns it into meters and into a line
+//! of the audit log, so that the two never tell different stories.
+
+pub mod audit_log;
+mod line;
+pub mod metrics;
+pub mod snapshot;
+mod spoken;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::clock::Now;
+use crate::deny::Reason;
+
+use audit_log::AuditLog;
+use metrics::RouteMeters;
+
+/// The revision that this binary was built from.
+pub const REVISION: &str = env!("HOOKWARDEN_BUILD_REVISION");
+
+/// The compiler that built it.
+pub const RUSTC: &str = env!("HOOKWARDEN_BUILD_RUSTC");
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Decision {
+    /// The service answered it.
+    Forwarded,
+    /// It was refused.
+    Denied,
+    /// It was answered here: an endpoint verification, or a genuine retry of what was delivered already.
+    Answered,
+    /// It would have been refused, but its route only monitors: the service answered it.
+    Monitored,
+}
+
+impl Decision {
+    /// What a reason means on a route that enforces.
+    #[must_use]
+    pub fn usual(reason: Reason) -> Self {
+        match reason.row().status {
+            0 => Self::Forwarded,
+            200 => Self::Answered,
+            _ => Self::Denied,
+        }
+    }
+
+    /// Its name in records and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forwarded => "forwarded",
+            Self::Denied => "denied",
+            Self::Answered => "answered",
+            Self::Monitored => "monitored",
+        }
+    }
+}
+
+/// One request, as it will be remembered.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    /// When it was over.
+    pub time: Now,
+    /// Its id.
+    pub request_id: &'a str,
+    /// Its route, if one was found.
+    pub route: Option<&'a str>,
+    /// That route's provider.
+    pub provider: Option<&'a str>,
+    /// What became of it.
+    pub decision: Decision,
+    /// Why.
+    pub reason: Reason,
+    /// The status that the client was sent.
+    pub status: u16,
+    /// The status that the service sent.
+    pub upstream_status: Option<u16>,
+    /// Its method; empty where there was none to be read.
+    pub method: &'a [u8],
+    /// Its raw path, without the query.
+    pub path: &'a [u8],
+    /// Who sent it.
+    pub source: IpAddr,
+    /// The id of the key that it was proven with.
+    pub key_id: Option<&'a str>,
+    /// That key's index in its route.
+    pub key: Option<usize>,
+    /// The sender's id of the delivery.
+    pub delivery_id: Option<&'a [u8]>,
+    /// The event's type.
+    pub event: Option<&'a [u8]>,
+    /// The body, as far as it was read.
+    pub body: &'a [u8],
+    /// Whether the line carries the body's SHA-256.
+    pub body_digest: bool,
+    /// Time spent on the gates, without waiting for the sender.
+    pub verify: Duration,
+    /// Time until the service's response's head, where the request went there.
+    pub upstream: Option<Duration>,
+    /// Time from the request's first byte to the answer's last.
+    pub total: Duration,
+    /// The TLS version, where the connection was encrypted.
+    pub tls: Option<&'static str>,
+}
+
+/// Moves the counters, writes the line, and speaks of what an operator should know.
+pub fn record(meters: &RouteMeters, log: &AuditLog, record: &Record<'_>) {
+    meters.count(record);
+    log.write(record);
+    meters.spoken.of(record);
+}

@@ -1,0 +1,241 @@
+//! One request as the record will tell it: what was learnt on the way, and when.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+
+use crate::clock::Now;
+use crate::deny::{Denial, Reason};
+use crate::forward::Admission;
+use crate::forward::request::{Onward, write_head};
+use crate::forward::resign::Resigned;
+use crate::http1::body::Body;
+use crate::http1::{Framing, Head, Message, Span};
+use crate::limits::budget::BufferedPermit;
+use crate::observe::{self, Decision, Record};
+use crate::policy::{Mode, Route};
+use crate::respond::Context;
+
+use super::connection::Peer;
+use super::gates::{self, Fields};
+use super::shared::{Live, RequestId, Worker};
+
+/// A rest of a body up to this size is read past, so that the connection can go on after a refusal; beyond it, closing
+/// is cheaper than reading.
+const SKIP: u64 = 64 * 1024;
+
+/// One request's facts.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    id: RequestId,
+    /// When its first bytes were there.
+    pub started: Now,
+    /// When the gates had decided.
+    pub judged: Now,
+    /// When the service's response's head was there.
+    pub answered: Now,
+    /// The route's index.
+    pub route: Option<usize>,
+    /// The index of the key that it was proven with.
+    pub key: Option<usize>,
+    /// What a route in monitor mode let pass.
+    pub waived: Option<Denial>,
+    /// Whether the client was told to send its body.
+    pub continued: bool,
+    /// The body, as far as it was read.
+    pub body: Span,
+    /// The body's share of the budget of all bodies, held until the exchange is over.
+    pub held: Option<BufferedPermit>,
+    delivery_id: Option<Span>,
+    event: Option<Span>,
+    method: Span,
+    path: Span,
+    waited: Duration,
+    length: Option<usize>,
+    whole: bool,
+    reason: Reason,
+    upstream_status: Option<u16>,
+    went_upstream: bool,
+}
+
+impl Exchange {
+    pub(super) fn begin(id: RequestId, started: Now) -> Self {
+        Self {
+            id,
+            started,
+            judged: started,
+            answered: started,
+            route: None,
+            key: None,
+            waived: None,
+            continued: false,
+            body: Span::default(),
+            held: None,
+            delivery_id: None,
+            event: None,
+            method: Span::default(),
+            path: Span::default(),
+            waited: Duration::ZERO,
+            length: None,
+            whole: false,
+            reason: Reason::MalformedRequest,
+            upstream_status: None,
+            went_upstream: false,
+        }
+    }
+
+    pub(super) fn request_id(&self) -> &str {
+        str::from_utf8(&self.id).unwrap_or_default()
+    }
+
+    pub(super) fn head_read(&mut self, head: &Head) {
+        (self.method, self.path) = (head.method, head.path);
+        self.length = match head.framing {
+            Framing::None => Some(head.len),
+            Framing::Length(length) => usize::try_from(length).ok().and_then(|length| head.len.checked_add(length)),
+            Framing::Chunked => None,
+        };
+    }
+
+    pub(super) fn body_read(&mut self, body: &Body) {
+        self.body = body.span();
+        if body.is_whole() {
+            (self.length, self.whole) = (Some(body.next_request()), true);
+        }
+    }
+
+    /// Counts bytes of a body of unknown length as they come.
+    pub(super) fn hold(&mut self, bytes: u64) -> Result<(), Denial> {
+        self.held.as_mut().map_or(Ok(()), |held| gates::hold(held, bytes))
+    }
+
+    pub(super) fn waited_since(&mut self, since: Now) {
+        self.waited += Now::read().instant.saturating_duration_since(since.instant);
+    }
+
+    pub(super) fn note(&mut self, fields: &Fields) {
+        (self.delivery_id, self.event) = (fields.delivery_id, fields.event);
+    }
+
+    /// A refusal stands, unless the route only monitors.
+    pub(super) fn waive(&mut self, route: &Route, admitted: Result<(), Denial>) -> Result<(), Denial> {
+        match admitted {
+            Err(denial) if route.mode == Mode::Monitor => self.waived = Some(denial),
+            other => return other,
+        }
+        Ok(())
+    }
+
+    pub(super) fn upstream_answered(&mut self, now: Now) {
+        (self.answered, self.went_upstream) = (now, true);
+    }
+
+    pub(super) fn forwarded(&mut self, status: u16) {
+        (self.reason, self.upstream_status) = (Reason::Forwarded, Some(status));
+    }
+
+    pub(super) fn ended_here(&mut self, reason: Reason) {
+        self.reason = reason;
+    }
+
+    /// Whether all of the request has been read.
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Whether the next request's first byte can be reached: the rest of this one is known, small, and will come.
+    pub(super) fn is_skippable(&self, head: &Head) -> bool {
+        let small = match head.framing {
+            Framing::None => true,
+            Framing::Length(length) => length <= SKIP && (!head.expects_continue || self.continued),
+            Framing::Chunked => false,
+        };
+        self.whole || small
+    }
+
+    /// Length of the whole request in the connection's buffer.
+    pub(super) fn request_len(&self) -> usize {
+        self.length.unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn context<'a>(&'a self, live: &'a Live, keep_alive: bool, is_head: bool) -> Context<'a> {
+        Context {
+            request_id: self.request_id(),
+            detail: live.policy.error_detail,
+            allow: live.route(self.route).map(|route| &*route.allow),
+            is_head,
+            keep_alive,
+            now: self.started,
+        }
+    }
+
+    /// Writes the head that the service sees.
+    pub(super) fn write_onward(
+        &self,
+        out: &mut BytesMut,
+        live: &Live,
+        route: &Route,
+        message: &Message<'_>,
+        peer: &Peer,
+        admission: &Admission,
+    ) {
+        let delivery_id = self.delivery_id.map(|id| id.get(message.bytes));
+        let key = live.policy.resign.as_ref().filter(|_| admission.is_verified());
+        let resigned =
+            key.and_then(|key| Resigned::new(key, delivery_id, self.request_id(), self.judged, message.body));
+        out.clear();
+        let onward = Onward {
+            request_id: self.request_id(),
+            source: peer.source,
+            encrypted: peer.tls.is_some(),
+            route: &route.name,
+            provider: &route.provider,
+            key_id: admission.is_verified().then(|| self.key_id(route)).flatten(),
+            path: route.upstream_path.as_deref(),
+            resigned: resigned.as_ref(),
+        };
+        write_head(out, message, &onward);
+    }
+
+    fn key_id<'r>(&self, route: &'r Route) -> Option<&'r str> {
+        route.keys.iter().nth(self.key?).map(|key| &*key.id)
+    }
+
+    /// Writes the one record.
+    pub(super) fn record(&self, live: &Live, worker: &Worker, bytes: &[u8], peer: &Peer) {
+        let route = live.route(self.route);
+        let (decision, reason) = self.verdict();
+        let now = Now::read();
+        let record = Record {
+            time: now,
+            request_id: self.request_id(),
+            route: route.map(|route| &*route.name),
+            provider: route.map(|route| &*route.provider),
+            decision,
+            reason,
+            status: self.upstream_status.unwrap_or_else(|| self.reason.status()),
+            upstream_status: self.upstream_status,
+            method: self.method.get(bytes),
+            path: self.path.get(bytes),
+            source: peer.source,
+            key_id: route.and_then(|route| self.key_id(route)),
+            key: self.key,
+            delivery_id: self.delivery_id.map(|id| id.get(bytes)),
+            event: self.event.map(|event| event.get(bytes)),
+            body: self.body.get(bytes),
+            body_digest: live.policy.body_digest,
+            verify: self.judged.instant.saturating_duration_since(self.started.instant).saturating_sub(self.waited),
+            upstream: self.went_upstream.then(|| self.answered.instant.saturating_duration_since(self.judged.instant)),
+            total: now.instant.saturating_duration_since(self.started.instant),
+            tls: peer.tls,
+        };
+        observe::record(live.meters(self.route), &worker.shared.audit, &record);
+    }
+
+    fn verdict(&self) -> (Decision, Reason) {
+        match (self.reason, self.waived) {
+            (Reason::Forwarded, Some(waived)) => (Decision::Monitored, waived.reason),
+            (reason, _) => (Decision::usual(reason), reason),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The gates as plain functions: each returns what it learnt, or a denial. They read the request, the route and the
+//! time, and nothing else; only the spine knows their order.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::auth::scheme::Field;
+use crate::auth::{self, Site, Verified, challenge};
+use crate::clock::Now;
+use crate::deny::{Denial, Reason};
+use crate::http1::head::Repeated;
+use crate::http1::{Framing, Message, Span};
+use crate::inspect;
+use crate::json;
+use crate::limits::budget::BufferedPermit;
+use crate::policy::{OnDuplicate, Policy, Route};
+use crate::replay::{Claim, Lasting, Refused, Replay, Terms, event_key};
+use crate::route::PathPattern;
+
+use super::shared::Live;
+
+/// Facts about the message that stand in it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Fields {
+    /// The sender's id of the delivery.
+    pub delivery_id: Option<Span>,
+    /// The event's type.
+    pub event: Option<Span>,
+}
+
+/// Is there such an endpoint?
+pub(super) fn find_route(policy: &Policy, message: &Message<'_>) -> Result<usize, Denial> {
+    policy.routes.find(message.path()).ok_or_else(|| Reason::RouteUnknown.into())
+}
+
+/// May this method, sender and kind of content try at all?
+pub(super) fn admit(route: &Route, message: &Message<'_>, source: IpAddr, now: Now) -> Result<(), Denial> {
+    let method = message.method();
+    if !route.methods.iter().any(|permitted| permitted.as_bytes() == method) {
+        return Err(Reason::MethodNotAllowed.into());
+    }
+    if route.expires.is_some_and(|end| now.unix_seconds() >= end) {
+        return Err(Reason::PermissionExpired.into());
+    }
+    if !route.permits_source(source) {
+        return Err(Reason::SourceNotAllowed.into());
+    }
+    if message.head.framing == Framing::None && matches!(method, b"POST" | b"PUT" | b"PATCH") {
+        return Err(Reason::LengthRequired.into());
+    }
+    let content_type = message.field("content-type").map_err(|Repeated| Reason::ContentTypeNotAllowed)?;
+    if message.head.framing != Framing::None && !inspect::content_type_permitted(&route.content_types, content_type) {
+        return Err(Reason::ContentTypeNotAllowed.into());
+    }
+    Ok(())
+}
+
+/// What the verifier needs to know of a route.
+pub(super) fn site(route: &Route) -> Site<'_> {
+    let (prefix, route_path) = match &route.path {
+        PathPattern::Exact(path) => (false, &**path),
+        PathPattern::Prefix(path) => (true, &**path),
+    };
+    Site { scheme: &route.scheme, keys: &route.keys, public_url: route.public_url.as_deref(), prefix, route_path }
+}
+
+/// Is the key that proved it still young enough? One of unknown age is not.
+pub(super) fn key_is_current(route: &Route, verified: &Verified, now: Now) -> Result<(), Denial> {
+    let Some(max_age) = route.secret_max_age else { return Ok(()) };
+    let since = route.keys.at(verified.key_index()).and_then(|key| key.since);
+    if since.is_some_and(|since| now.unix_seconds().saturating_sub(since) <= max_age.as_secs()) {
+        return Ok(());
+    }
+    Err(Reason::CredentialExpired.into())
+}
+
+/// Is it from now? A time from the head alone may be asked about before the body is read.
+pub(super) fn fresh(route: &Route, signed_time: Option<Duration>, now: Now) -> Result<(), Denial> {
+    auth::fresh(signed_time, route.tolerance, now)
+}
+
+/// Finds the delivery's id and the event's type, with one look at the body if one is needed.
+pub(super) fn read_fields(route: &Route, message: &Message<'_>) -> Result<Fields, Denial> {
+    let wanted = [route.delivery_id.as_ref(), route.scheme.event.as_ref()];
+    let paths = wanted.map(|field| match field {
+        Some(Field::Json(path)) => Some(path),
+        _ => None,
+    });
+    let mut found = wanted.map(|field| header_span(field, message));
+    let declared = inspect::declares_json(message.field("content-type").unwrap_or_default());
+    if (declared || paths.iter().any(Option::is_some)) && !message.body.is_empty() {
+        let mut members = [None; 2];
+        match json::scan(message.body, &paths, &mut members) {
+            Err(_) if declared => return Err(Reason::PayloadInvalid.into()),
+            // A body that is no JSON has no members.
+            Err(_) => members = [None; 2],
+            Ok(()) => {}
+        }
+        let start = Span::of(message.body, message.bytes).start();
+        for (found, member) in found.iter_mut().zip(members) {
+            *found = found.or(member.map(|member| Span::new(start + member.start(), start + member.end())));
+        }
+    }
+    Ok(Fields { delivery_id: found[0], event: found[1] })
+}
+
+/// Where a field's value stands, if it stands in the head, once and not empty.
+fn header_span(field: Option<&Field>, message: &Message<'_>) -> Option<Span> {
+    let Some(Field::Header(name)) = field else { return None };
+    let value = message.field(name).ok().flatten().filter(|value| !value.is_empty())?;
+    Some(Span::of(value, message.bytes))
+}
+
+/// Are this event and payload permitted?
+pub(super) fn inspect(route: &Route, message: &Message<'_>, fields: &Fields) -> Result<(), Denial> {
+    let event = fields.event.map(|event| event.get(message.bytes));
+    if !inspect::event_permitted(&route.events, event) {
+        return Err(Reason::EventNotAllowed.into());
+    }
+    match &route.schema {
+        Some(schema) if !schema.is_valid(message.body) => Err(Reason::SchemaViolation.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The reply to a provider's verification of the endpoint.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// Its Content-Type.
+    pub content_type: Box<str>,
+    /// Its body.
+    pub reply: Vec<u8>,
+}
+
+/// Is this the provider's verification of the endpoint, which is answered here? It has been proven authentic.
+pub(super) fn challenge(route: &Route, verified: &Verified, message: &Message<'_>) -> Result<Option<Answer>, Denial> {
+    let Some(key) = route.keys.iter().nth(verified.key_index()) else { return Ok(None) };
+    let mut reply = Vec::new();
+    match challenge::answer(&route.scheme, key, message.body, &mut reply) {
+        None => Ok(None),
+        Some(content_type) => Ok(Some(Answer { content_type: content_type?.into(), reply })),
+    }
+}
+
+/// Counts bytes of a body against the budget of all bodies.
+pub(super) fn hold(held: &mut BufferedPermit, bytes: u64) -> Result<(), Denial> {
+    if held.try_grow(bytes) { Ok(()) } else { Err(Reason::Overloaded.into()) }
+}
+
+/// Is it the first time? `None` where the route does without claims.
+pub(super) fn claim(
+    live: &Live,
+    replay: &Replay,
+    route: &Route,
+    verified: &Verified,
+    message: &Message<'_>,
+    fields: &Fields,
+    now: Now,
+) -> Result<Option<Claim>, Denial> {
+    let Some(window) = route.replay else { return Ok(None) };
+    let signed_id = fields.delivery_id.filter(|_| route.signs_delivery_id());
+    let event = signed_id.map(|id| event_key(&route.name, id.get(message.bytes)));
+    let timeouts = &live.policy.timeouts;
+    let pending = timeouts.upstream + timeouts.upstream_connect + PENDING_MARGIN;
+    let terms = terms(route, verified, window, pending);
+    match replay.claim(verified.message_keys(), event, terms, now) {
+        Ok(claim) => Ok(Some(claim)),
+        Err(refusal) => Err(refused(route, refusal)),
+    }
+}
+
+/// How long the claims of this message last.
+fn terms(route: &Route, verified: &Verified, window: Duration, pending: Duration) -> Terms {
+    let message = match verified.signed_time() {
+        // A symmetric window accepts a message for twice the tolerance; a claim never gives way inside of it.
+        Some(_) => Lasting { lifetime: route.tolerance.saturating_mul(2) + CLOCK_STEP, may_give_way: false },
+        None => Lasting { lifetime: window, may_give_way: true },
+    };
+    // Retries are signed anew for days, whatever the tolerance.
+    let event = Lasting { lifetime: window.max(message.lifetime), may_give_way: true };
+    Terms { message, event, pending }
+}
+
+/// The answer to a claim that was refused.
+fn refused(route: &Route, refused: Refused) -> Denial {
+    let reason = match (refused, route.on_duplicate) {
+        (Refused::Replayed, OnDuplicate::ByKind | OnDuplicate::Reject) | (Refused::Duplicate, OnDuplicate::Reject) => {
+            Reason::Replayed
+        }
+        (Refused::Replayed, OnDuplicate::Ack) | (Refused::Duplicate, _) => Reason::Duplicate,
+        (Refused::InFlight, _) => Reason::InFlight,
+        (Refused::Full, _) => Reason::ReplayStoreFull,
+    };
+    reason.into()
+}
+
+/// What is added to a claim's life for clocks that are corrected meanwhile.
+const CLOCK_STEP: Duration = Duration::from_secs(5);
+
+/// How much longer than the longest exchange a claim stays pending, so that a slow settle is never too late.
+const PENDING_MARGIN: Duration = Duration::from_secs(2);

@@ -1,0 +1,292 @@
+//! The spine: one request's way through every gate, in order.
+//!
+//! ```text
+//! accept -> TLS -> read head -> parse -> route -> admit -> read body (hashing as it arrives)
+//!        -> authenticate -> fresh -> inspect -> claim -> permit -> forward -> settle -> respond -> record
+//! ```
+//!
+//! The order is held by types: a [`Message`] comes of a checked head, [`Verified`] of the right key, a [`Claim`] of
+//! being new, an [`Admission`] of both (or of a route that only monitors), and the forward room takes nothing but an
+//! admission. There are no hooks, layers or callbacks here: this file is the specification.
+
+mod connection;
+mod exchange;
+mod gates;
+mod shared;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+
+use crate::auth::Verified;
+use crate::clock::Now;
+use crate::deny::{Denial, Reason};
+use crate::forward::{self, Admission, Answering, Outgoing, relay};
+use crate::http1::body::Body;
+use crate::http1::write::write_all;
+use crate::http1::{Framing, Head, Message, Version};
+use crate::policy::{Mode, Route};
+use crate::replay::{Claim, Outcome};
+use crate::respond;
+
+use connection::After;
+pub use connection::{Connection, Peer};
+use exchange::Exchange;
+use gates::Answer;
+pub use shared::{Live, Refusal, Shared, Worker};
+
+/// What the gates say of a request.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "the large one is the usual one; a box would be an allocation a request")]
+enum Passed {
+    /// It goes to the service.
+    Onward(Admission),
+    /// It is answered here.
+    Answered(Answer),
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
+    /// Tells the client that there is no room for its connection.
+    pub async fn refuse(&mut self) {
+        let live = self.worker.shared.live();
+        let mut exchange = Exchange::begin(self.worker.next_request_id(), Now::read());
+        let after = self.deny(&live, &mut exchange, None, Reason::Overloaded.into()).await;
+        exchange.record(&live, self.worker, self.buffer.bytes(), &self.peer);
+        self.end(after).await;
+    }
+
+    /// One request, from its first byte to its record.
+    async fn serve_request(&mut self) -> After {
+        if !self.first_byte().await {
+            return After::Close;
+        }
+        // Only now: an idle connection must not keep a policy alive, and with it a key that was revoked meanwhile.
+        let live = self.worker.shared.live();
+        let mut exchange = Exchange::begin(self.worker.next_request_id(), Now::read());
+        let after = match self.read_head(&live, &exchange).await {
+            Ok(head) => self.serve_head(&live, &mut exchange, &head).await,
+            Err(denial) => self.deny(&live, &mut exchange, None, denial).await,
+        };
+        exchange.record(&live, self.worker, self.buffer.bytes(), &self.peer);
+        match after {
+            After::KeepAlive => self.skip_to_next(&live, &exchange).await,
+            After::Close | After::Linger => after,
+        }
+    }
+
+    /// A request whose head has been parsed, up to its answer.
+    async fn serve_head(&mut self, live: &Live, exchange: &mut Exchange, head: &Head) -> After {
+        exchange.head_read(head);
+        match self.pass_gates(live, exchange, head).await {
+            Ok(Passed::Onward(admission)) => self.forward(live, exchange, head, admission).await,
+            Ok(Passed::Answered(answer)) => self.answer(live, exchange, head, &answer).await,
+            Err(denial) => self.deny(live, exchange, Some(head), denial).await,
+        }
+    }
+
+    /// Every gate, in order. In monitor mode a refusal is noted, and the request goes on unverified.
+    async fn pass_gates(&mut self, live: &Live, exchange: &mut Exchange, head: &Head) -> Result<Passed, Denial> {
+        let index = gates::find_route(&live.policy, &self.message(head))?;
+        let route = live.policy.routes.get(index).ok_or(Reason::RouteUnknown)?;
+        exchange.route = Some(index);
+        let admitted = self.admit(route, exchange, head);
+        exchange.waive(route, admitted)?;
+        self.read_body(live, route, exchange, head).await?;
+        let judged = match exchange.waived {
+            None => self.judge(live, route, exchange, head),
+            Some(denial) => Err(denial),
+        };
+        exchange.judged = Now::read();
+        match judged {
+            Err(denial) if route.mode == Mode::Monitor => self.wave_through(route, exchange, denial),
+            verdict => verdict,
+        }
+    }
+
+    /// The gates that need no body.
+    fn admit(&mut self, route: &Route, exchange: &Exchange, head: &Head) -> Result<(), Denial> {
+        let message = Message { head, bytes: self.buffer.bytes(), body: b"" };
+        gates::admit(route, &message, self.peer.source, exchange.started)?;
+        Body::new(head.framing, head.len, route.max_body)?;
+        match self.verifier.begin(&gates::site(route), &message)? {
+            Some(signed_time) => gates::fresh(route, Some(signed_time), exchange.started),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads the whole body behind the head, and hashes it on the way.
+    async fn read_body(
+        &mut self,
+        live: &Live,
+        route: &Route,
+        exchange: &mut Exchange,
+        head: &Head,
+    ) -> Result<(), Denial> {
+        let mut body = Body::new(head.framing, head.len, route.max_body)?;
+        let held = exchange.held.insert(self.worker.shared.budgets.buffered());
+        gates::hold(held, body.missing().unwrap_or(0))?;
+        body.reserve(&mut self.buffer);
+        let mut part = body.take(&mut self.buffer)?;
+        if head.expects_continue && !body.is_whole() {
+            exchange.continued = true;
+            self.write_continue(live).await;
+        }
+        loop {
+            if exchange.waived.is_none() {
+                self.verifier.update(part.get(self.buffer.bytes()));
+            }
+            if head.framing == Framing::Chunked {
+                exchange.hold(part.len() as u64)?;
+            }
+            exchange.body_read(&body);
+            if body.is_whole() {
+                return Ok(());
+            }
+            part = self.read_part(live, exchange, &mut body).await?;
+        }
+    }
+
+    /// The gates that need the whole message.
+    fn judge(&mut self, live: &Live, route: &Route, exchange: &mut Exchange, head: &Head) -> Result<Passed, Denial> {
+        let bytes = self.buffer.bytes();
+        let message = Message { head, bytes, body: exchange.body.get(bytes) };
+        let verified = self.verifier.finish(&gates::site(route), &message)?;
+        exchange.key = Some(verified.key_index());
+        let now = Now::read();
+        gates::key_is_current(route, &verified, now)?;
+        gates::fresh(route, verified.signed_time(), now)?;
+        if let Some(answer) = gates::challenge(route, &verified, &message)? {
+            return Ok(Passed::Answered(answer));
+        }
+        let fields = gates::read_fields(route, &message)?;
+        exchange.note(&fields);
+        gates::inspect(route, &message, &fields)?;
+        let claim = gates::claim(live, &self.worker.shared.replay, route, &verified, &message, &fields, now)?;
+        self.permit(&verified, claim, now)
+    }
+
+    /// Is there room for one more in flight? After the claim, so that neither strangers nor replays can take it up.
+    fn permit(&self, verified: &Verified, claim: Option<Claim>, now: Now) -> Result<Passed, Denial> {
+        if let Some(permit) = self.worker.shared.budgets.try_in_flight() {
+            return Ok(Passed::Onward(Admission::proven(verified, claim, permit)));
+        }
+        self.settle(claim, Outcome::Released, now);
+        Err(Reason::Overloaded.into())
+    }
+
+    /// A route in monitor mode: what would have been denied is noted and goes on, unverified.
+    fn wave_through(&self, route: &Route, exchange: &mut Exchange, denial: Denial) -> Result<Passed, Denial> {
+        exchange.waived = Some(denial);
+        let permit = self.worker.shared.budgets.try_in_flight().ok_or(Reason::Overloaded)?;
+        Admission::waived(route, permit).map(Passed::Onward).ok_or(denial)
+    }
+
+    fn settle(&self, claim: Option<Claim>, outcome: Outcome, now: Now) {
+        if let Some(claim) = claim {
+            claim.settle(&self.worker.shared.replay, outcome, now);
+        }
+    }
+
+    /// The exchange with the service. A client that hangs up meanwhile does not end it: the answer settles the claim.
+    async fn forward(&mut self, live: &Live, exchange: &mut Exchange, head: &Head, mut admission: Admission) -> After {
+        let sent = self.send(live, exchange, head, &admission).await;
+        exchange.upstream_answered(Now::read());
+        let outcome = match &sent {
+            Ok(answering) if (200..300).contains(&answering.head.status) => Outcome::Done,
+            _ => Outcome::Released,
+        };
+        self.settle(admission.take_claim(), outcome, exchange.answered);
+        match sent {
+            Ok(answering) => self.relay(live, exchange, head, answering).await,
+            Err(reason) => self.deny(live, exchange, Some(head), reason.into()).await,
+        }
+    }
+
+    /// Writes the head anew, sends the request, and waits for the head of the final response.
+    async fn send(
+        &mut self,
+        live: &Live,
+        exchange: &Exchange,
+        head: &Head,
+        admission: &Admission,
+    ) -> Result<Answering, Reason> {
+        let route = live.route(exchange.route).ok_or(Reason::RouteUnknown)?;
+        let upstream = live.policy.upstreams.get(route.upstream).ok_or(Reason::UpstreamUnreachable)?;
+        let client = self.client(live, head);
+        let bytes = self.buffer.bytes();
+        let message = Message { head, bytes, body: exchange.body.get(bytes) };
+        exchange.write_onward(&mut self.out, live, route, &message, &self.peer, admission);
+        let outgoing = Outgoing { head: &self.out, body: message.body, method: message.method() };
+        let (timeouts, begun) = (&live.policy.timeouts, exchange.judged.instant);
+        let sending = forward::send(admission, &self.worker.pool, upstream, timeouts, outgoing, begun);
+        let mut answering = self.signals.unless_stopping(sending).await.ok_or(Reason::UpstreamTimeout)??;
+        let mut interim = 0;
+        while answering.head.is_interim() {
+            if interim == MAX_INTERIM {
+                return Err(Reason::UpstreamInvalidResponse);
+            }
+            interim += 1;
+            // A 100 would answer an expectation that was not passed on.
+            if answering.head.status != 100 && client.http11 {
+                relay::interim(&answering, &mut self.io, &mut self.out, &client).await;
+            }
+            let next = forward::next_head(&mut answering, message.method(), begun + timeouts.upstream);
+            self.signals.unless_stopping(next).await.ok_or(Reason::UpstreamTimeout)??;
+        }
+        Ok(answering)
+    }
+
+    /// Sends the service's response on.
+    async fn relay(&mut self, live: &Live, exchange: &mut Exchange, head: &Head, mut answering: Answering) -> After {
+        exchange.forwarded(answering.head.status);
+        let mut client = self.client(live, head);
+        client.keep_alive &= !relay::must_close(answering.head.body, &client);
+        let end = relay::relay(&mut answering, &mut self.io, &mut self.out, &client).await;
+        if end == relay::End::Cut {
+            let request_id = exchange.request_id();
+            tracing::warn!(request_id, "the service broke off in the middle of its response's body");
+        }
+        let upstream = live.route(exchange.route).and_then(|route| live.policy.upstreams.get(route.upstream));
+        if let Some(upstream) = upstream.filter(|_| relay::is_reusable(&answering, end)) {
+            self.worker.pool.put(upstream, answering.connection, exchange.answered.instant);
+        }
+        if end == relay::End::Whole && client.keep_alive { After::KeepAlive } else { After::Close }
+    }
+
+    fn client(&self, live: &Live, head: &Head) -> relay::Client {
+        relay::Client {
+            http11: head.version == Version::Http11,
+            keep_alive: self.may_keep(head),
+            pause: live.policy.timeouts.upstream,
+        }
+    }
+
+    /// Answers a provider's verification of the endpoint.
+    async fn answer(&mut self, live: &Live, exchange: &mut Exchange, head: &Head, answer: &Answer) -> After {
+        exchange.ended_here(Reason::ChallengeAnswered);
+        let keep_alive = self.may_keep(head);
+        let context = exchange.context(live, keep_alive, self.is_head(head));
+        respond::answer(&mut self.out, answer.content_type.as_bytes(), &answer.reply, &context);
+        self.respond(live, keep_alive, true).await
+    }
+
+    /// Answers a denial. The connection goes on only where it is certain where the next request begins.
+    async fn deny(&mut self, live: &Live, exchange: &mut Exchange, head: Option<&Head>, denial: Denial) -> After {
+        exchange.ended_here(denial.reason);
+        let skippable = head.is_some_and(|head| exchange.is_skippable(head));
+        let keep_alive = skippable && !denial.reason.row().closes && head.is_some_and(|head| self.may_keep(head));
+        let context = exchange.context(live, keep_alive, head.is_some_and(|head| self.is_head(head)));
+        respond::denial(&mut self.out, denial, &context);
+        self.respond(live, keep_alive, exchange.is_whole()).await
+    }
+
+    async fn respond(&mut self, live: &Live, keep_alive: bool, request_read: bool) -> After {
+        match timeout(live.policy.timeouts.upstream, write_all(&mut self.io, [&self.out])).await {
+            Ok(Ok(())) if keep_alive => After::KeepAlive,
+            Ok(Ok(())) if !request_read => After::Linger,
+            _ => After::Close,
+        }
+    }
+}
+
+/// The most interim responses to one request: a service that sends more is broken.
+const MAX_INTERIM: usize = 8;

@@ -1,0 +1,139 @@
+//! What connections share: one worker's own part, and the part that all workers have in common.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::forward::Pool;
+use crate::limits::budget::Budgets;
+use crate::observe::audit_log::AuditLog;
+use crate::observe::metrics::{Metrics, RouteMeters};
+use crate::policy::{Mode, Policy, Route};
+use crate::replay::Replay;
+
+/// A policy with the meters of its routes, swapped as one.
+#[derive(Debug)]
+pub struct Live {
+    /// The policy.
+    pub policy: Policy,
+    /// The meters of each route, by its index.
+    pub meters: Vec<RouteMeters>,
+    /// The meters of requests that no route was found for.
+    pub strangers: RouteMeters,
+}
+
+impl Live {
+    /// Resolves the meters of a policy.
+    #[must_use]
+    pub fn new(policy: Policy, metrics: &Metrics) -> Self {
+        let meters = policy
+            .routes
+            .iter()
+            .map(|route| metrics.route(&route.name, route.mode == Mode::Monitor, route.keys.ids()))
+            .collect();
+        Self { policy, meters, strangers: metrics.strangers() }
+    }
+
+    /// The route at an index, if there is one.
+    #[must_use]
+    pub fn route(&self, index: Option<usize>) -> Option<&Arc<Route>> {
+        self.policy.routes.get(index?)
+    }
+
+    /// The meters of the route at an index, or those of strangers.
+    #[must_use]
+    pub fn meters(&self, index: Option<usize>) -> &RouteMeters {
+        index.and_then(|index| self.meters.get(index)).unwrap_or(&self.strangers)
+    }
+}
+
+/// What all workers have in common.
+#[derive(Debug)]
+pub struct Shared {
+    live: ArcSwap<Live>,
+    /// The claims.
+    pub replay: Replay,
+    /// The budgets.
+    pub budgets: Arc<Budgets>,
+    /// The registry of all meters.
+    pub metrics: Metrics,
+    /// The audit log.
+    pub audit: AuditLog,
+}
+
+impl Shared {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(live: Live, replay: Replay, budgets: Arc<Budgets>, metrics: Metrics, audit: AuditLog) -> Self {
+        Self { live: ArcSwap::from_pointee(live), replay, budgets, metrics, audit }
+    }
+
+    /// The policy in force. A request keeps the one that it began with.
+    #[must_use]
+    pub fn live(&self) -> Arc<Live> {
+        self.live.load_full()
+    }
+
+    /// Puts another policy in force, for every request that begins from now on.
+    pub fn replace(&self, live: Live) {
+        self.live.store(Arc::new(live));
+    }
+}
+
+/// One worker's own part; never shared with another thread.
+#[derive(Debug)]
+pub struct Worker {
+    /// What all workers have in common.
+    pub shared: Arc<Shared>,
+    /// Idle connections to the services.
+    pub pool: Pool,
+    ids: Cell<(u64, u64)>,
+    refusals: Rc<()>,
+}
+
+/// The most connections that are being told at one time that there is no room for them.
+const MAX_REFUSALS: usize = 64;
+
+/// One connection that is being told so; counts until it is dropped.
+#[derive(Debug)]
+pub struct Refusal(#[expect(dead_code, reason = "held for its count")] Rc<()>);
+
+/// A request's id: 32 lower-case hex digits.
+pub(super) type RequestId = [u8; 32];
+
+impl Worker {
+    /// A worker. `seed` is random, and differs from that of every other worker and process.
+    #[must_use]
+    pub fn new(shared: Arc<Shared>, seed: [u64; 2]) -> Self {
+        Self { shared, pool: Pool::default(), ids: Cell::new((seed[0], seed[1])), refusals: Rc::new(()) }
+    }
+
+    /// Room to tell one more connection that there is no room.
+    #[must_use]
+    pub fn try_refusal(&self) -> Option<Refusal> {
+        (Rc::strong_count(&self.refusals) <= MAX_REFUSALS).then(|| Refusal(self.refusals.clone()))
+    }
+
+    /// The next request id: unique, and no secret.
+    #[must_use]
+    pub fn next_request_id(&self) -> RequestId {
+        let (seed, count) = self.ids.get();
+        self.ids.set((seed, count.wrapping_add(1)));
+        let value = (u128::from(mix(seed ^ mix(count))) << 64) | u128::from(mix(count.wrapping_add(seed)));
+        let mut id = [0; 32];
+        for (at, digit) in id.iter_mut().enumerate() {
+            *digit = b"0123456789abcdef"[(value >> (124 - 4 * at)) as usize & 15];
+        }
+        id
+    }
+}
+
+/// The finaliser of `SplitMix64` (Steele, Lea and Flood, 2014): a bijection whose output looks random.
+fn mix(value: u64) -> u64 {
+    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ (value >> 31)
+}

@@ -1,0 +1,205 @@
+//! A denial or an answer of our own, as bytes: `application/problem+json` (RFC 9457), written without an allocation.
+
+use std::cell::RefCell;
+use std::io::Write;
+
+use bytes::{BufMut, BytesMut};
+
+use crate::clock::Now;
+use crate::deny::{Denial, Reason};
+use crate::http1::encode::{field, number_field};
+use crate::policy::ErrorDetail;
+
+/// What an answer depends on beside its reason.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The id of the request.
+    pub request_id: &'a str,
+    /// How much the client may learn.
+    pub detail: ErrorDetail,
+    /// The permitted methods, for a 405.
+    pub allow: Option<&'a str>,
+    /// Whether the request was a HEAD: its answer has no body.
+    pub is_head: bool,
+    /// Whether the connection stays open.
+    pub keep_alive: bool,
+    /// For the Date field.
+    pub now: Now,
+}
+
+/// Puts a denial into `out`.
+pub fn denial(out: &mut BytesMut, denial: Denial, context: &Context<'_>) {
+    let row = denial.reason.row();
+    let reason = match (context.detail, row.status) {
+        (ErrorDetail::Minimal, 401) => "unauthorized",
+        _ => row.code,
+    };
+    status_line(out, row.status, context);
+    if row.status == 401 {
+        // RFC 9110 section 15.5.2 wants a challenge; which scheme it is says no more than the status.
+        field(out, b"WWW-Authenticate", b"Signature");
+    }
+    if let Some(allow) = context.allow.filter(|_| denial.reason == Reason::MethodNotAllowed) {
+        field(out, b"Allow", allow.as_bytes());
+    }
+    if let Some(wait) = denial.retry_after {
+        number_field(out, b"Retry-After", wait.as_secs().max(1));
+    }
+    let mut body = Scratch::default();
+    // The scratch is larger than any row; a test writes them all.
+    let _ = write!(
+        body,
+        r#"{{"type":"urn:hookwarden:reason:{reason}","title":"{}","status":{},"reason":"{reason}","request_id":"{}"}}"#,
+        row.title, row.status, context.request_id
+    );
+    body_of(out, b"application/problem+json", body.written(), context);
+}
+
+/// Puts an answer with status 200 into `out`: a challenge's, say.
+pub fn answer(out: &mut BytesMut, content_type: &[u8], body: &[u8], context: &Context<'_>) {
+    status_line(out, 200, context);
+    body_of(out, content_type, body, context);
+}
+
+fn status_line(out: &mut BytesMut, status: u16, context: &Context<'_>) {
+    out.clear();
+    out.put_slice(b"HTTP/1.1 ");
+    out.put_slice(phrase(status).as_bytes());
+    out.put_slice(b"\r\n");
+    put_date(out, context.now);
+    field(out, b"Cache-Control", b"no-store");
+    if !context.keep_alive {
+        field(out, b"Connection", b"close");
+    }
+}
+
+fn body_of(out: &mut BytesMut, content_type: &[u8], body: &[u8], context: &Context<'_>) {
+    field(out, b"Content-Type", content_type);
+    number_field(out, b"Content-Length", body.len() as u64);
+    out.put_slice(b"\r\n");
+    if !context.is_head {
+        out.put_slice(body);
+    }
+}
+
+/// Status code and phrase of every status that a row of the table names (RFC 9110 section 15).
+fn phrase(status: u16) -> &'static str {
+    match status {
+        200 => "200 OK",
+        400 => "400 Bad Request",
+        401 => "401 Unauthorized",
+        403 => "403 Forbidden",
+        404 => "404 Not Found",
+        405 => "405 Method Not Allowed",
+        408 => "408 Request Timeout",
+        409 => "409 Conflict",
+        411 => "411 Length Required",
+        413 => "413 Content Too Large",
+        415 => "415 Unsupported Media Type",
+        422 => "422 Unprocessable Content",
+        429 => "429 Too Many Requests",
+        431 => "431 Request Header Fields Too Large",
+        501 => "501 Not Implemented",
+        502 => "502 Bad Gateway",
+        504 => "504 Gateway Timeout",
+        505 => "505 HTTP Version Not Supported",
+        _ => "503 Service Unavailable",
+    }
+}
+
+/// The Date field, rendered once a second and thread.
+fn put_date(out: &mut BytesMut, now: Now) {
+    thread_local! {
+        static DATE: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
+    }
+    DATE.with_borrow_mut(|(second, text)| {
+        if *second != now.unix_seconds() {
+            *second = now.unix_seconds();
+            *text = http_date(*second).unwrap_or_default();
+        }
+        if !text.is_empty() {
+            field(out, b"Date", text.as_bytes());
+        }
+    });
+}
+
+fn http_date(second: u64) -> Option<String> {
+    let timestamp = jiff::Timestamp::from_second(i64::try_from(second).ok()?).ok()?;
+    jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&timestamp).ok()
+}
+
+/// Room for one problem document.
+struct Scratch {
+    bytes: [u8; 512],
+    len: usize,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self { bytes: [0; 512], len: 0 }
+    }
+}
+
+impl Scratch {
+    fn written(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl Write for Scratch {
+    fn write(&mut self, part: &[u8]) -> std::io::Result<usize> {
+        let room = self.bytes.get_mut(self.len..).unwrap_or_default();
+        let here = part.len().min(room.len());
+        if let (Some(room), Some(part)) = (room.get_mut(..here), part.get(..here)) {
+            room.copy_from_slice(part);
+        }
+        self.len += here;
+        Ok(here)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(reason: Reason, detail: ErrorDetail, keep_alive: bool) -> (String, serde_json::Value) {
+        let mut out = BytesMut::new();
+        let context = Context {
+            request_id: "0123456789abcdef0123456789abcdef",
+            detail,
+            allow: Some("POST"),
+            is_head: false,
+            keep_alive,
+            now: Now { wall: std::time::Duration::from_secs(1_700_000_000), ..Now::read() },
+        };
+        denial(&mut out, reason.into(), &context);
+        let text = String::from_utf8(out.to_vec()).expect("ASCII");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+        (head.to_owned(), serde_json::from_str(body).expect("a whole JSON document"))
+    }
+
+    #[test]
+    fn every_reason_has_a_whole_answer() {
+        for reason in Reason::all().filter(|reason| *reason != Reason::Forwarded) {
+            let (head, problem) = written(reason, ErrorDetail::Full, true);
+            assert!(head.starts_with(&format!("HTTP/1.1 {} ", reason.status())), "{reason}: {head}");
+            assert_eq!(problem["reason"], reason.code());
+            assert_eq!(problem["status"], reason.status());
+        }
+    }
+
+    #[test]
+    fn a_client_learns_no_more_than_it_should() {
+        let (_, problem) = written(Reason::TimestampStale, ErrorDetail::Minimal, true);
+        assert_eq!(problem["reason"], "unauthorized");
+        let (head, _) = written(Reason::InFlight, ErrorDetail::Minimal, false);
+        assert!(head.contains("\r\nRetry-After: 1"), "{head}");
+        assert!(head.contains("\r\nConnection: close"), "{head}");
+        assert!(head.contains("\r\nDate: Tue, 14 Nov 2023 22:13:20 GMT"), "{head}");
+        assert!(written(Reason::MethodNotAllowed, ErrorDetail::Minimal, true).0.contains("\r\nAllow: POST"));
+    }
+}

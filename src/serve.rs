@@ -1,0 +1,255 @@
+//! Composition: configuration to state, workers, signals, reload, drain.
+//!
+//! One thread a worker, each with its own runtime, listening socket and pool of upstream connections; they share the
+//! policy, the replay store, the budgets and the meters. The main thread hears signals, looks at the watched files
+//! and purges the replay store; the admin port has a thread of its own, so that a scrape never waits behind traffic.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+
+use crate::admin::{self, Admin, Readiness};
+use crate::clock::Now;
+use crate::config::{Config, Process, Watch};
+use crate::drain::Phase;
+use crate::limits::budget::Budgets;
+use crate::listen::{self, CannotListen};
+use crate::observe::audit_log::{AuditLog, CannotOpen};
+use crate::observe::metrics::Metrics;
+use crate::pipeline::{Live, Shared, Worker};
+use crate::replay::Replay;
+
+/// How often watched files are looked at: well within the 5 seconds that a revocation may take.
+const RELOAD_EVERY: Duration = Duration::from_secs(1);
+
+/// How often a worker closes upstream connections that idle for too long.
+const TIDY_EVERY: Duration = Duration::from_secs(1);
+
+/// How long exchanges may take to answer their clients once the grace is over.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Why the sidecar could not start, or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// `LISTEN` cannot be bound.
+    #[error("HOOKWARDEN_LISTEN: {0}")]
+    Listen(CannotListen),
+    /// `ADMIN_LISTEN` cannot be bound.
+    #[error("HOOKWARDEN_ADMIN_LISTEN: {0}")]
+    AdminListen(CannotListen),
+    /// `AUDIT_LOG` cannot be opened.
+    #[error("HOOKWARDEN_AUDIT_LOG: {0}")]
+    AuditLog(#[from] CannotOpen),
+    /// The system refused a thread, a runtime or a signal handler.
+    #[error("the system refused a resource: {0}")]
+    System(#[from] io::Error),
+    /// The meters cannot be set up.
+    #[error("the meters cannot be set up: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// The system has no random numbers.
+    #[error("the system has no random numbers: {0}")]
+    Random(getrandom::Error),
+}
+
+/// Sockets that are bound, and nothing yet behind them.
+#[derive(Debug)]
+pub struct Bound {
+    workers: Vec<TcpListener>,
+    admin: TcpListener,
+}
+
+impl Bound {
+    /// Binds both ports.
+    ///
+    /// # Errors
+    /// One of them cannot be bound.
+    pub fn new(process: &Process) -> Result<Self, ServeError> {
+        let workers = listen::bind::sockets(process.listen, process.workers).map_err(ServeError::Listen)?;
+        let mut admin = listen::bind::sockets(process.admin_listen, 1).map_err(ServeError::AdminListen)?;
+        match admin.pop() {
+            Some(admin) => Ok(Self { workers, admin }),
+            None => Err(io::Error::from(io::ErrorKind::AddrNotAvailable).into()),
+        }
+    }
+
+    /// The address that webhooks come to.
+    ///
+    /// # Errors
+    /// The system does not tell it.
+    pub fn listen(&self) -> io::Result<SocketAddr> {
+        self.workers.first().map_or_else(|| Err(io::ErrorKind::NotFound.into()), TcpListener::local_addr)
+    }
+
+    /// The address of the admin port.
+    ///
+    /// # Errors
+    /// The system does not tell it.
+    pub fn admin(&self) -> io::Result<SocketAddr> {
+        self.admin.local_addr()
+    }
+}
+
+/// Serves until a signal ends it.
+///
+/// # Errors
+/// The sidecar could not start.
+pub fn run(config: Config, watch: Watch, bound: Bound) -> Result<(), ServeError> {
+    let (listen, admin) = (bound.listen()?, bound.admin()?);
+    let Config { process, policy } = config;
+    let started = Now::read();
+    let metrics = Metrics::new()?;
+    let audit = AuditLog::open(&process.audit_log, process.audit_chain)?;
+    let budgets = Budgets::new(process.max_connections, process.max_in_flight, process.max_buffered);
+    let replay = Replay::new(process.replay_max_entries, process.replay_full, started);
+    let routes = policy.routes.len();
+    let live = Live::new(policy, &metrics);
+    let shared = Arc::new(Shared::new(live, replay, budgets, metrics, audit));
+
+    let main = runtime::Builder::new_current_thread().enable_all().build()?;
+    // Before anybody is told that it is ready: without these, a signal would end the process at once.
+    let orders = Orders::new(&main)?;
+    let (phase, phases) = watch::channel(Phase::Running);
+    let (readiness, ready) = watch::channel(Readiness::Starting);
+    admin::spawn(bound.admin, Admin::new(shared.clone(), ready, process.admin_token.clone()))?;
+    let ended = spawn_workers(bound.workers, &shared, &phases)?;
+    readiness.send_replace(Readiness::Ready);
+    tracing::info!(%listen, %admin, routes, workers = process.workers, version = env!("CARGO_PKG_VERSION"), "listening");
+
+    main.block_on(async {
+        keep_house(&shared, watch, orders).await;
+        readiness.send_replace(Readiness::Draining);
+        drain(&process, &phase, ended).await
+    })?;
+    shared.audit.close();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Starts one thread a socket. Each drops its sender when it has ended.
+fn spawn_workers(
+    sockets: Vec<TcpListener>,
+    shared: &Arc<Shared>,
+    phase: &watch::Receiver<Phase>,
+) -> Result<mpsc::Receiver<()>, ServeError> {
+    let (alive, ended) = mpsc::channel(1);
+    for (index, socket) in sockets.into_iter().enumerate() {
+        let (shared, phase, alive) = (shared.clone(), phase.clone(), alive.clone());
+        let seed = [getrandom::u64().map_err(ServeError::Random)?, getrandom::u64().map_err(ServeError::Random)?];
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            let _alive = alive;
+            let local = LocalSet::new();
+            let worker = Rc::new(Worker::new(shared, seed));
+            local.spawn_local(tidy(worker.clone(), phase.clone()));
+            local.spawn_local(accept(socket, worker, phase));
+            // The set ends when the last connection has.
+            runtime.block_on(local);
+        })?;
+    }
+    Ok(ended)
+}
+
+async fn accept(socket: TcpListener, worker: Rc<Worker>, phase: watch::Receiver<Phase>) {
+    match tokio::net::TcpListener::from_std(socket) {
+        Ok(listener) => listen::run(listener, worker, phase).await,
+        Err(error) => tracing::error!(%error, "a worker cannot use its listening socket"),
+    }
+}
+
+async fn tidy(worker: Rc<Worker>, mut phase: watch::Receiver<Phase>) {
+    let mut ticks = tokio::time::interval(TIDY_EVERY);
+    loop {
+        tokio::select! {
+            _ = phase.wait_for(|phase| *phase >= Phase::Draining) => return,
+            _ = ticks.tick() => worker.pool.expire(Now::read().instant),
+        }
+    }
+}
+
+/// Looks at the watched files and the replay store until a signal says to stop.
+async fn keep_house(shared: &Arc<Shared>, mut watch: Watch, mut orders: Orders) {
+    let mut ticks = tokio::time::interval(RELOAD_EVERY);
+    loop {
+        tokio::select! {
+            () = orders.stop.asked() => return,
+            _ = ticks.tick() => {}
+            _ = orders.reload.recv() => tracing::info!("asked to reload"),
+        }
+        shared.replay.purge(Now::read());
+        match watch.poll() {
+            None => {}
+            Some(Ok(policy)) => {
+                shared.replace(Live::new(policy, &shared.metrics));
+                shared.metrics.config_reloaded(true);
+                tracing::info!("a watched file has changed; the new policy is in force");
+            }
+            Some(Err(faults)) => {
+                shared.metrics.config_reloaded(false);
+                for fault in faults {
+                    tracing::error!(%fault, "a watched file has changed, but cannot be used; the old policy stays in force");
+                }
+            }
+        }
+    }
+}
+
+/// Lets the exchanges end, then makes them.
+async fn drain(process: &Process, phase: &watch::Sender<Phase>, mut ended: mpsc::Receiver<()>) -> io::Result<()> {
+    let mut again = Stop::new()?;
+    tracing::info!(delay = ?process.drain_delay, grace = ?process.shutdown_grace, "draining");
+    tokio::select! {
+        () = tokio::time::sleep(process.drain_delay) => {}
+        () = again.asked() => {}
+    }
+    phase.send_replace(Phase::Draining);
+    let in_time = tokio::select! {
+        _ = ended.recv() => true,
+        () = tokio::time::sleep(process.shutdown_grace) => false,
+        () = again.asked() => false,
+    };
+    if !in_time {
+        tracing::warn!("the grace is over; exchanges that still wait for the service are answered with 504");
+        phase.send_replace(Phase::Stopping);
+        let _ = tokio::time::timeout(LAST_WORDS, ended.recv()).await;
+    }
+    Ok(())
+}
+
+/// The signals that are heard while it serves.
+struct Orders {
+    stop: Stop,
+    reload: Signal,
+}
+
+impl Orders {
+    fn new(runtime: &runtime::Runtime) -> io::Result<Self> {
+        let _inside = runtime.enter();
+        Ok(Self { stop: Stop::new()?, reload: signal(SignalKind::hangup())? })
+    }
+}
+
+/// The signals that ask for an end.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
