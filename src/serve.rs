@@ -24,7 +24,7 @@ use crate::listen::{self, CannotListen};
 use crate::observe::audit_log::{AuditLog, CannotOpen};
 use crate::observe::metrics::Metrics;
 use crate::pipeline::{Live, Shared, Worker};
-use crate::replay::Replay;
+use crate::replay::{self, Replay};
 
 /// How often watched files are looked at: well within the 5 seconds that a revocation may take.
 const RELOAD_EVERY: Duration = Duration::from_secs(1);
@@ -34,6 +34,9 @@ const TIDY_EVERY: Duration = Duration::from_secs(1);
 
 /// How long exchanges may take to answer their clients once the grace is over.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// How long the shared replay store may take to hear of the last settlements.
+const LAST_CLAIMS: Duration = Duration::from_secs(3);
 
 /// Why the sidecar could not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +50,9 @@ pub enum ServeError {
     /// `AUDIT_LOG` cannot be opened.
     #[error("HOOKWARDEN_AUDIT_LOG: {0}")]
     AuditLog(#[from] CannotOpen),
+    /// `REPLAY_JOURNAL` cannot be used.
+    #[error("HOOKWARDEN_REPLAY_JOURNAL: {0}")]
+    Journal(#[from] replay::CannotOpen),
     /// The system refused a thread, a runtime or a signal handler.
     #[error("the system refused a resource: {0}")]
     System(#[from] io::Error),
@@ -107,7 +113,7 @@ pub fn run(config: Config, watch: Watch, bound: Bound) -> Result<(), ServeError>
     let metrics = Metrics::new()?;
     let audit = AuditLog::open(&process.audit_log, process.audit_chain)?;
     let budgets = Budgets::new(process.max_connections, process.max_in_flight, process.max_buffered);
-    let replay = Replay::new(process.replay_max_entries, process.replay_full, started);
+    let replay = replay(&process, started)?;
     let routes = policy.routes.len();
     let live = Live::new(policy, &metrics);
     let shared = Arc::new(Shared::new(live, replay, budgets, metrics, audit));
@@ -118,6 +124,7 @@ pub fn run(config: Config, watch: Watch, bound: Bound) -> Result<(), ServeError>
     let (phase, phases) = watch::channel(Phase::Running);
     let (readiness, ready) = watch::channel(Readiness::Starting);
     admin::spawn(bound.admin, Admin::new(shared.clone(), ready, process.admin_token.clone()))?;
+    spawn_store(&shared)?;
     let ended = spawn_workers(bound.workers, &shared, &phases)?;
     readiness.send_replace(Readiness::Ready);
     tracing::info!(%listen, %admin, routes, workers = process.workers, version = env!("CARGO_PKG_VERSION"), "listening");
@@ -125,10 +132,36 @@ pub fn run(config: Config, watch: Watch, bound: Bound) -> Result<(), ServeError>
     main.block_on(async {
         keep_house(&shared, watch, orders).await;
         readiness.send_replace(Readiness::Draining);
-        drain(&process, &phase, ended).await
+        drain(&process, &phase, ended).await?;
+        // What was settled last should not stay pending for others.
+        let _ = tokio::time::timeout(LAST_CLAIMS, shared.replay.close()).await;
+        Ok::<_, io::Error>(())
     })?;
     shared.audit.close();
     tracing::info!("stopped");
+    Ok(())
+}
+
+/// The claims of this process, with what it remembers of an earlier life and whom it shares them with.
+fn replay(process: &Process, now: Now) -> Result<Replay, ServeError> {
+    let mut replay = Replay::new(process.replay_max_entries, process.replay_full, now);
+    if let Some(directory) = &process.replay_journal {
+        replay = replay.with_journal(directory, now)?;
+    }
+    if let Some(place) = &process.replay_place {
+        replay = replay.with_shared(place.clone(), process.replay_unavailable).map_err(ServeError::Random)?;
+    }
+    Ok(replay)
+}
+
+/// Starts the thread that keeps the connection to the shared replay store, where there is one.
+fn spawn_store(shared: &Arc<Shared>) -> io::Result<()> {
+    if !shared.replay.is_shared() {
+        return Ok(());
+    }
+    let (shared, runtime) = (shared.clone(), runtime::Builder::new_current_thread().enable_all().build()?);
+    let keep = move || runtime.block_on(shared.replay.keep_shared());
+    std::thread::Builder::new().name("replay-store".into()).spawn(keep)?;
     Ok(())
 }
 

@@ -59,6 +59,7 @@ const ARROWS: &[(&str, &[&str], &str)] = &[
 const PLACES: &[(&str, &[&str], &str)] = &[
     ("httparse::", &["http1/"], "one tokeniser, behind one strict pass"),
     ("dashmap::", &["replay/"], "the one shared table of the hot path"),
+    ("redis::", &["replay/shared/"], "whoever claims knows nothing of servers"),
     ("axum::", &["admin/", "cli/demo/"], "the hot path's HTTP is our own"),
     ("clap::", &["cli/"], "flags are the command line's business"),
     ("prometheus::", &["observe/", "serve.rs"], "only records move counters; the composition passes its error on"),
@@ -69,7 +70,7 @@ const PLACES: &[(&str, &[&str], &str)] = &[
     ),
     ("UnixStream", &["forward/"], "only the way to the service"),
     ("tokio::fs", &[], "no file is read while a request waits"),
-    ("std::fs", &["config/", "observe/audit_log.rs", "cli/"], "gates do no I/O"),
+    ("std::fs", &["config/", "observe/audit_log.rs", "replay/journal.rs", "cli/"], "gates do no I/O"),
     ("std::env::", &["cli/", "main.rs", "build.rs"], "the environment is an argument, and so are the arguments"),
     ("spawn_local(", &["listen/", "serve.rs"], "only the door and the composition start tasks"),
     ("thread::Builder", &["serve.rs", "admin/", "observe/audit_log.rs", "cli/"], "threads are few, and named"),

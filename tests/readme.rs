@@ -12,7 +12,7 @@ use hookwarden::clock::Now;
 use hookwarden::config::knobs::{GLOBAL, Knob, ROUTE};
 use hookwarden::deny::Reason;
 use hookwarden::observe::metrics::Metrics;
-use hookwarden::observe::snapshot::{KeySnapshot, RouteSnapshot, Snapshot};
+use hookwarden::observe::snapshot::{KeySnapshot, RouteSnapshot, Snapshot, StoreSnapshot};
 
 const README: &str = include_str!("../README.md");
 
@@ -64,6 +64,8 @@ fn metrics() {
             replay_entries: 1,
             replay_capacity: 1,
             replay_evictions: 1,
+            replay_journal_errors: 1,
+            replay_store: Some(StoreSnapshot { up: true, errors: 1, unconfirmed: 1 }),
             audit_dropped: 1,
             tls_expires: Some(1),
             routes: vec![route],

@@ -16,6 +16,7 @@ const LICENCES: &[&str] = &[
     "Apache-2.0 WITH LLVM-exception",
     "BSD-2-Clause",
     "BSD-3-Clause",
+    "BSL-1.0",
     "ISC",
     "MIT",
     "MIT-0",
@@ -40,6 +41,7 @@ const FOREIGN: &[(&str, &str)] = &[("ring", "the cryptography of rustls: assembl
 const DUPLICATES: &[(&str, &str)] = &[
     ("getrandom", "ring, ahash and we ask three generations of it; each is a call to the system"),
     ("hashbrown", "dashmap stays behind indexmap's"),
+    ("synstructure", "at build time alone: derive macros move one after the other"),
     ("syn", "at build time alone: derive macros move one after the other"),
 ];
 

@@ -3,7 +3,7 @@
 use crate::auth::keys::Key;
 use crate::clock::Now;
 use crate::observe::metrics::RouteMeters;
-use crate::observe::snapshot::{KeySnapshot, RouteSnapshot, Snapshot};
+use crate::observe::snapshot::{KeySnapshot, RouteSnapshot, Snapshot, StoreSnapshot};
 use crate::pipeline::Shared;
 use crate::policy::Route;
 use crate::replay::Replay;
@@ -20,6 +20,12 @@ pub(super) fn snapshot(shared: &Shared, now: Now) -> Snapshot {
         replay_entries: shared.replay.entries(),
         replay_capacity: shared.replay.capacity(),
         replay_evictions: shared.replay.evictions(),
+        replay_journal_errors: shared.replay.journal_errors(),
+        replay_store: shared.replay.shared_is_up().map(|up| StoreSnapshot {
+            up,
+            errors: shared.replay.shared_errors(),
+            unconfirmed: shared.replay.unconfirmed(),
+        }),
         audit_dropped: shared.audit.dropped(),
         tls_expires: live.policy.tls_expires,
         routes: routes.map(|(route, meters)| route_snapshot(route, meters, &shared.replay, now)).collect(),

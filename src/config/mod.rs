@@ -15,6 +15,7 @@ mod process;
 mod reader;
 mod route;
 mod secrets;
+mod store;
 mod tls;
 mod watch;
 
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -32,7 +34,7 @@ pub use watch::Watch;
 
 use crate::observe::audit_log::Destination;
 use crate::policy::Policy;
-use crate::replay::Full;
+use crate::replay::{Full, Place, Unavailable};
 
 /// Everything that a sidecar was told, resolved and checked.
 #[derive(Debug)]
@@ -62,6 +64,12 @@ pub struct Process {
     pub replay_max_entries: usize,
     /// What gives way when that many are remembered.
     pub replay_full: Full,
+    /// The directory that claims survive a restart in.
+    pub replay_journal: Option<PathBuf>,
+    /// Where claims are shared with other processes.
+    pub replay_place: Option<Place>,
+    /// What happens to claims while that does not answer.
+    pub replay_unavailable: Unavailable,
     /// Where records go.
     pub audit_log: Destination,
     /// Whether each record holds the hash of the one before.

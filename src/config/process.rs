@@ -8,6 +8,7 @@ use crate::observe::audit_log::Destination;
 use crate::replay::Full;
 
 use super::reader::{Reader, without_newline};
+use super::store;
 use super::values::{self, Parsed};
 use super::{Process, Secret};
 
@@ -35,6 +36,7 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> (Process, Bounds) {
     }
     let max_buffered = reader.value("MAX_BUFFERED", positive_size);
     let (audit_log, audit_chain) = audit_log(reader);
+    let (replay_place, replay_unavailable) = store::read(reader);
     let process = Process {
         listen: listen.unwrap_or(NOWHERE),
         admin_listen: admin_listen.unwrap_or(NOWHERE),
@@ -44,6 +46,9 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> (Process, Bounds) {
         max_buffered: max_buffered.unwrap_or_default(),
         replay_max_entries: reader.value("REPLAY_MAX_ENTRIES", values::count).unwrap_or_default(),
         replay_full: reader.value("REPLAY_FULL", replay_full).unwrap_or(Full::Auto),
+        replay_journal: reader.value("REPLAY_JOURNAL", values::directory),
+        replay_place,
+        replay_unavailable,
         audit_log,
         audit_chain,
         admin_token: admin_token(reader),

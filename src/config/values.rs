@@ -3,6 +3,7 @@
 //! Each gives a value or a problem in words; the loader adds the variable's name and what is accepted there.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -123,6 +124,18 @@ pub fn upstream(text: &str) -> Parsed<Upstream> {
         return Ok(Upstream::Name(bare.into()));
     }
     Err(format!("{text:?} is not a service such as 127.0.0.1:8080, app:8080 or unix:/run/app.sock"))
+}
+
+/// A directory's absolute path: a relative one would depend on where the process was started.
+///
+/// # Errors
+/// Not absolute.
+pub fn directory(text: &str) -> Parsed<PathBuf> {
+    if text.starts_with('/') {
+        Ok(text.into())
+    } else {
+        Err(format!("{text:?} is not an absolute path such as /var/run/hookwarden"))
+    }
 }
 
 /// A network: `192.0.2.0/24`, or one address.

@@ -43,6 +43,9 @@ impl Writer {
         self.text("key_id", record.key_id);
         self.bytes("delivery_id", record.delivery_id);
         self.bytes("event", record.event);
+        if record.claim.is_some() {
+            self.text("claim", record.claim);
+        }
         self.number("body_bytes", Some(record.body.len() as u64));
         if record.body_digest {
             self.digest(record.body);
@@ -169,6 +172,7 @@ pub(super) mod tests {
             key: Some(0),
             delivery_id: Some(b"72d3162e"),
             event: Some(b"push"),
+            claim: None,
             body: b"{}",
             body_digest: false,
             verify: Duration::from_nanos(12_999),
@@ -196,7 +200,10 @@ pub(super) mod tests {
         let digested = Record { body_digest: true, key_id: None, ..record(b"/") };
         let parsed: serde_json::Value = serde_json::from_slice(writer.line(&digested)).expect("JSON");
         assert_eq!(parsed["body_sha256"], "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a");
-        assert!(parsed["key_id"].is_null());
+        assert!(parsed["key_id"].is_null() && parsed.get("claim").is_none());
+        let claimed = Record { claim: Some("local"), ..record(b"/") };
+        let parsed: serde_json::Value = serde_json::from_slice(writer.line(&claimed)).expect("JSON");
+        assert_eq!(parsed["claim"], "local");
     }
 
     #[test]

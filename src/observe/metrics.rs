@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
@@ -27,6 +28,9 @@ const SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 /// From a small token to the hash of a large body.
 const VERIFY_SECONDS: [f64; 11] = [5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 1e-2, 1e-1];
 
+/// From a circuit that is open, over a server on the same machine, to the longest wait.
+const STORE_SECONDS: [f64; 10] = [1e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 5e-2, 2.5e-1];
+
 /// Powers of four, up to sixteen times the usual limit.
 const BYTES: [f64; 9] = [256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262_144.0, 1_048_576.0, 4_194_304.0, 16_777_216.0];
 
@@ -41,6 +45,7 @@ pub struct Metrics {
     body: HistogramVec,
     reloaded: [IntCounter; 2],
     handshakes: [IntCounter; 2],
+    store: Histogram,
     used: Mutex<BTreeMap<(String, String), Weak<AtomicU64>>>,
 }
 
@@ -98,10 +103,19 @@ impl Metrics {
         let body = histogram("request_body_bytes", "Sizes of requests' bodies, as far as they were read.", &BYTES)?;
         let reloads = counter("config_reloads_total", "Changed files that were loaded, or could not be.", &["result"])?;
         let handshakes = counter("tls_handshakes_total", "TLS handshakes.", &["result"])?;
+        let store = Histogram::with_opts(
+            HistogramOpts::new(
+                "hookwarden_replay_store_duration_seconds",
+                "From a claim's way to the shared replay store to its answer, or to its failure.",
+            )
+            .buckets(STORE_SECONDS.to_vec()),
+        )?;
+        registry.register(Box::new(store.clone()))?;
         Ok(Self {
             reloaded: by_result(&reloads),
             handshakes: by_result(&handshakes),
             used: Mutex::default(),
+            store,
             registry,
             requests,
             total,
@@ -136,6 +150,11 @@ impl Metrics {
     /// Counts a TLS handshake.
     pub fn tls_handshake(&self, worked: bool) {
         self.handshakes[usize::from(worked)].inc();
+    }
+
+    /// Counts a claim that was sent to the shared replay store.
+    pub fn store_asked(&self, took: Duration) {
+        self.store.observe(took.as_secs_f64());
     }
 
     /// All meters and gauges in the text format of Prometheus.
@@ -223,7 +242,7 @@ mod tests {
     use super::*;
     use crate::clock::Now;
     use crate::observe::line::tests::record;
-    use crate::observe::snapshot::{KeySnapshot, RouteSnapshot};
+    use crate::observe::snapshot::{KeySnapshot, RouteSnapshot, StoreSnapshot};
 
     fn snapshot() -> Snapshot {
         let key = KeySnapshot { id: "1".into(), since: Some(0), last_used: 7 };
@@ -237,6 +256,8 @@ mod tests {
             replay_entries: 4,
             replay_capacity: 10,
             replay_evictions: 1,
+            replay_journal_errors: 0,
+            replay_store: Some(StoreSnapshot { up: true, errors: 2, unconfirmed: 3 }),
             audit_dropped: 6,
             tls_expires: Some(8),
             routes: vec![route],
@@ -272,6 +293,9 @@ mod tests {
             r#"hookwarden_permission_expiry_timestamp_seconds{route="github"} 9"#,
             r#"hookwarden_config_reloads_total{result="failure"} 0"#,
             "hookwarden_audit_records_dropped_total 6",
+            "hookwarden_replay_store_up 1",
+            "hookwarden_replay_store_errors_total 2",
+            "hookwarden_replay_unconfirmed_claims_total 3",
         ] {
             assert!(text.lines().any(|known| known == line), "{line} is missing in\n{text}");
         }

@@ -26,12 +26,27 @@ pub struct Snapshot {
     pub replay_capacity: usize,
     /// How many have given way.
     pub replay_evictions: u64,
+    /// Messages that the journal could not take.
+    pub replay_journal_errors: u64,
+    /// The shared store; `None` where claims are not shared.
+    pub replay_store: Option<StoreSnapshot>,
     /// Audit records that were lost.
     pub audit_dropped: u64,
     /// When the certificate ends, in seconds since the Unix epoch.
     pub tls_expires: Option<u64>,
     /// The routes.
     pub routes: Vec<RouteSnapshot>,
+}
+
+/// The store that claims are shared in.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreSnapshot {
+    /// Whether claims are sent there.
+    pub up: bool,
+    /// How many times it did not answer, or was not told of something.
+    pub errors: u64,
+    /// Claims that stood without its word.
+    pub unconfirmed: u64,
 }
 
 /// One route.
@@ -82,6 +97,12 @@ impl Snapshot {
             "Claims that gave way before their time, for want of room.",
             self.replay_evictions,
         )?;
+        gauges.counter(
+            "replay_journal_errors_total",
+            "Accepted messages that the replay journal could not take: a restart forgets them.",
+            self.replay_journal_errors,
+        )?;
+        self.put_store(gauges)?;
         gauges.counter("audit_records_dropped_total", "Audit records that were lost.", self.audit_dropped)?;
         if let Some(expires) = self.tls_expires {
             let help = "When the serving certificate ends, in seconds since the Unix epoch.";
@@ -91,6 +112,21 @@ impl Snapshot {
         let version = env!("CARGO_PKG_VERSION");
         build.with_label_values(&[version, super::REVISION, super::RUSTC]).set(1.0);
         Ok(())
+    }
+
+    fn put_store(&self, gauges: &Gauges) -> Result<(), prometheus::Error> {
+        let Some(store) = &self.replay_store else { return Ok(()) };
+        gauges.one("replay_store_up", "Whether claims are sent to the shared replay store.", store.up.into())?;
+        gauges.counter(
+            "replay_store_errors_total",
+            "Times that the shared replay store did not answer, or was not told of something.",
+            store.errors,
+        )?;
+        gauges.counter(
+            "replay_unconfirmed_claims_total",
+            "Claims that stood by this process's own word, since the shared replay store did not answer.",
+            store.unconfirmed,
+        )
     }
 
     fn put_routes(&self, gauges: &Gauges) -> Result<(), prometheus::Error> {

@@ -142,7 +142,7 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Connection<'w, IO> {
         let deadline = body_deadline(live, exchange.started.instant, body.span().len() as u64);
         let reading = body.read(&mut self.io, &mut self.buffer, deadline);
         let part = self.signals.unless_stopping(reading).await.ok_or(Reason::Overloaded)??;
-        exchange.waited_since(waiting);
+        let _ = exchange.waited_since(waiting);
         Ok(part)
     }
 

@@ -14,6 +14,7 @@ use crate::http1::{Framing, Head, Message, Span};
 use crate::limits::budget::BufferedPermit;
 use crate::observe::{self, Decision, Record};
 use crate::policy::{Mode, Route};
+use crate::replay::Claim;
 use crate::respond::Context;
 
 use super::connection::Peer;
@@ -56,6 +57,7 @@ pub(super) struct Exchange {
     reason: Reason,
     upstream_status: Option<u16>,
     went_upstream: bool,
+    claimed: Option<&'static str>,
 }
 
 impl Exchange {
@@ -81,6 +83,7 @@ impl Exchange {
             reason: Reason::MalformedRequest,
             upstream_status: None,
             went_upstream: false,
+            claimed: None,
         }
     }
 
@@ -109,8 +112,16 @@ impl Exchange {
         self.held.as_mut().map_or(Ok(()), |held| gates::hold(held, bytes))
     }
 
-    pub(super) fn waited_since(&mut self, since: Now) {
-        self.waited += Now::read().instant.saturating_duration_since(since.instant);
+    /// Time that was spent waiting for others is none of the gates'.
+    pub(super) fn waited_since(&mut self, since: Now) -> Duration {
+        let waited = Now::read().instant.saturating_duration_since(since.instant);
+        self.waited += waited;
+        waited
+    }
+
+    /// The claim stands, whether by every process's word or by this one's alone.
+    pub(super) fn claimed(&mut self, claim: Option<&Claim>) {
+        self.claimed = claim.map(|claim| if claim.is_shared() { "shared" } else { "local" });
     }
 
     pub(super) fn note(&mut self, fields: &Fields) {
@@ -222,6 +233,7 @@ impl Exchange {
             key: self.key,
             delivery_id: self.delivery_id.map(|id| id.get(bytes)),
             event: self.event.map(|event| event.get(bytes)),
+            claim: self.claimed,
             body: self.body.get(bytes),
             body_digest: live.policy.body_digest,
             verify: self.judged.instant.saturating_duration_since(self.started.instant).saturating_sub(self.waited),

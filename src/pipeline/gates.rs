@@ -147,7 +147,7 @@ pub(super) fn hold(held: &mut BufferedPermit, bytes: u64) -> Result<(), Denial> 
     if held.try_grow(bytes) { Ok(()) } else { Err(Reason::Overloaded.into()) }
 }
 
-/// Is it the first time? `None` where the route does without claims.
+/// Is it the first time, as far as this process knows? `None` where the route does without claims.
 pub(super) fn claim(
     live: &Live,
     replay: &Replay,
@@ -163,9 +163,14 @@ pub(super) fn claim(
     let timeouts = &live.policy.timeouts;
     let pending = timeouts.upstream + timeouts.upstream_connect + PENDING_MARGIN;
     let terms = terms(route, verified, window, pending);
-    match replay.claim(verified.message_keys(), event, terms, now) {
-        Ok(claim) => Ok(Some(claim)),
-        Err(refusal) => Err(refused(route, refusal)),
+    replay.claim(verified.message_keys(), event, terms, now).map(Some).map_err(|refusal| refused(route, refusal))
+}
+
+/// Is it the first time, as far as every process knows that shares its claims with this one?
+pub(super) async fn confirm(replay: &Replay, route: &Route, claim: Option<Claim>) -> Result<Option<Claim>, Denial> {
+    match claim {
+        None => Ok(None),
+        Some(claim) => replay.confirm(claim).await.map(Some).map_err(|refusal| refused(route, refusal)),
     }
 }
 
@@ -190,6 +195,7 @@ fn refused(route: &Route, refused: Refused) -> Denial {
         (Refused::Replayed, OnDuplicate::Ack) | (Refused::Duplicate, _) => Reason::Duplicate,
         (Refused::InFlight, _) => Reason::InFlight,
         (Refused::Full, _) => Reason::ReplayStoreFull,
+        (Refused::Unavailable, _) => Reason::ReplayStoreUnavailable,
     };
     reason.into()
 }

@@ -92,7 +92,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
         exchange.waive(route, admitted)?;
         self.read_body(live, route, exchange, head).await?;
         let judged = match exchange.waived {
-            None => self.judge(live, route, exchange, head),
+            None => self.judge(live, route, exchange, head).await,
             Some(denial) => Err(denial),
         };
         exchange.judged = Now::read();
@@ -146,7 +146,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
     }
 
     /// The gates that need the whole message.
-    fn judge(&mut self, live: &Live, route: &Route, exchange: &mut Exchange, head: &Head) -> Result<Passed, Denial> {
+    async fn judge(
+        &mut self,
+        live: &Live,
+        route: &Route,
+        exchange: &mut Exchange,
+        head: &Head,
+    ) -> Result<Passed, Denial> {
         let bytes = self.buffer.bytes();
         let message = Message { head, bytes, body: exchange.body.get(bytes) };
         let verified = self.verifier.finish(&gates::site(route), &message)?;
@@ -161,15 +167,35 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
         exchange.note(&fields);
         gates::inspect(route, &message, &fields)?;
         let claim = gates::claim(live, &self.worker.shared.replay, route, &verified, &message, &fields, now)?;
-        self.permit(&verified, claim, now)
+        let claim = self.confirm(route, exchange, claim).await?;
+        self.permit(&verified, claim, now).await
+    }
+
+    /// Has the claim confirmed where claims are shared. What that takes is no time of ours.
+    async fn confirm(
+        &self,
+        route: &Route,
+        exchange: &mut Exchange,
+        claim: Option<Claim>,
+    ) -> Result<Option<Claim>, Denial> {
+        let Shared { replay, metrics, .. } = &*self.worker.shared;
+        if claim.is_none() || !replay.is_shared() {
+            return Ok(claim);
+        }
+        let asked = Now::read();
+        let confirmed = gates::confirm(replay, route, claim).await;
+        metrics.store_asked(exchange.waited_since(asked));
+        let claim = confirmed?;
+        exchange.claimed(claim.as_ref());
+        Ok(claim)
     }
 
     /// Is there room for one more in flight? After the claim, so that neither strangers nor replays can take it up.
-    fn permit(&self, verified: &Verified, claim: Option<Claim>, now: Now) -> Result<Passed, Denial> {
+    async fn permit(&self, verified: &Verified, claim: Option<Claim>, now: Now) -> Result<Passed, Denial> {
         if let Some(permit) = self.worker.shared.budgets.try_in_flight() {
             return Ok(Passed::Onward(Admission::proven(verified, claim, permit)));
         }
-        self.settle(claim, Outcome::Released, now);
+        self.settle(claim, Outcome::Released, now).await;
         Err(Reason::Overloaded.into())
     }
 
@@ -180,9 +206,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
         Admission::waived(route, permit).map(Passed::Onward).ok_or(denial)
     }
 
-    fn settle(&self, claim: Option<Claim>, outcome: Outcome, now: Now) {
-        if let Some(claim) = claim {
-            claim.settle(&self.worker.shared.replay, outcome, now);
+    /// After a failure the sender hears of it only when its retry may pass everywhere.
+    async fn settle(&self, claim: Option<Claim>, outcome: Outcome, now: Now) {
+        let replay = &self.worker.shared.replay;
+        match (claim, outcome) {
+            (None, _) => {}
+            (Some(claim), Outcome::Done) => claim.settle(replay, outcome, now),
+            (Some(claim), Outcome::Released) => claim.release(replay, now).await,
         }
     }
 
@@ -194,7 +224,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
             Ok(answering) if (200..300).contains(&answering.head.status) => Outcome::Done,
             _ => Outcome::Released,
         };
-        self.settle(admission.take_claim(), outcome, exchange.answered);
+        self.settle(admission.take_claim(), outcome, exchange.answered).await;
         match sent {
             Ok(answering) => self.relay(live, exchange, head, answering).await,
             Err(reason) => self.deny(live, exchange, Some(head), reason.into()).await,

@@ -1,11 +1,15 @@
 //! This process's own claims: a lock-sharded map from 16 bytes to 4.
 //!
 //! A value holds whether the claim is done, whether it may give way, and the second until which it holds (its deadline
-//! while it is pending). Expiry costs a worker nothing: an entry that is over counts as none, and a housekeeper removes
-//! such entries shard by shard. Shards are many and small, so that neither that sweep nor a shard's growth holds one for
-//! long. The number of entries is bounded exactly; pending ones never give way, since that would let a second copy
-//! through while the first is on its way. Deliberately absent: order among entries; which expire first is found when
-//! room is needed, in one pass over all.
+//! while it is pending). Each second is a generation: an entry whose second has passed counts as none at once, without
+//! anybody touching it, and what is left of it is removed in parts. The store is many small maps, so that whoever sweeps
+//! one or makes it grow holds its lock for microseconds: a housekeeper sweeps a few at each of its rounds, and a worker
+//! that finds the store full sweeps the one that it was about to use.
+//!
+//! The number of entries is bounded exactly; pending ones never give way, since that would let a second copy through
+//! while the first is on its way. Which generations give way is found by the housekeeper ahead of need, in one pass over
+//! all; a worker does so only when the store fills by an eighth between two of its rounds. Deliberately absent: order
+//! among entries, which would cost more bytes than they have.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Mutex;
@@ -19,17 +23,26 @@ use crate::clock::Now;
 
 use super::{ClaimKey, Full, Lasting};
 
-/// Entries a shard at capacity: a sweep of one takes some ten microseconds.
-const PER_SHARD: usize = 4096;
+/// Entries a map at capacity, over its [`LOCKS`]: to sweep what is behind one lock takes some ten microseconds. Chosen so
+/// that what is behind a lock (3,200, give or take 230) fits into a table of 4,096 places, which holds 3,584, and fills it
+/// well: some 27 bytes an entry.
+const PER_PART: usize = 4 * 3200;
 
-/// Entries that there is room for from the start, over all shards, so that a quiet sidecar never grows a shard.
+/// Locks a map.
+const LOCKS: usize = 4;
+
+/// Entries that there is room for from the start, over all maps, so that a quiet sidecar never makes one grow.
 const RESERVED: usize = 16 * 1024;
 
-/// The part of the capacity that is made free at a time when claims must give way.
-const BATCH: usize = 64;
+/// The part of the capacity that may give way at a time, and that has to be free or else the housekeeper looks which.
+const BATCH: usize = 8;
 
-/// The fill, in 64ths, at which the housekeeper makes room ahead of need.
-const HIGH_WATER: usize = 63;
+/// In how many rounds the housekeeper gets through all maps: what is over stays at most that many seconds longer, which
+/// is little beside the ten minutes of the usual lifetime.
+const ROUNDS: usize = 16;
+
+/// How many maps a worker sweeps before it looks at all of them.
+const NEAR: usize = 4;
 
 /// What happened to a key that was to be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,13 +57,15 @@ pub(super) enum Taken {
     Full,
 }
 
-/// A claim in 4 bytes: bit 31 done, bit 30 may give way, the rest a second since the store's start (34 years of them).
+/// A claim in 4 bytes: bit 31 done; bit 30 may give way or, of one that is pending, confirmed by the shared store; the
+/// rest a second since this store's start (34 years of them).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct State(u32);
+pub(super) struct State(u32);
 
 impl State {
     const DONE: u32 = 1 << 31;
     const GIVES_WAY: u32 = 1 << 30;
+    const CONFIRMED: u32 = 1 << 30;
     const SECOND: u32 = Self::GIVES_WAY - 1;
 
     fn pending(deadline: u32) -> Self {
@@ -61,27 +76,40 @@ impl State {
         Self(Self::DONE | (until & Self::SECOND) | if may_give_way { Self::GIVES_WAY } else { 0 })
     }
 
-    fn is_done(self) -> bool {
+    /// Whether others have to know of it: it is done, or on its way to the service with the shared store's word.
+    pub(super) fn counts(self) -> bool {
+        self.0 & (Self::DONE | Self::CONFIRMED) != 0
+    }
+
+    fn is_pending_until(self, deadline: u32) -> bool {
+        self.0 & !Self::CONFIRMED == Self::pending(deadline).0
+    }
+
+    pub(super) fn is_done(self) -> bool {
         self.0 & Self::DONE != 0
     }
 
-    fn may_give_way(self) -> bool {
+    pub(super) fn may_give_way(self) -> bool {
         self.0 & Self::GIVES_WAY != 0
     }
 
-    fn until(self) -> u32 {
+    /// The second until which it holds.
+    pub(super) fn until(self) -> u32 {
         self.0 & Self::SECOND
     }
 
-    fn is_over(self, second: u32) -> bool {
+    pub(super) fn is_over(self, second: u32) -> bool {
         self.until() <= second
     }
 }
 
+type Part = DashMap<ClaimKey, State, Seed>;
+
 /// The store.
 #[derive(Debug)]
 pub(super) struct Local {
-    entries: DashMap<ClaimKey, State, Seed>,
+    parts: Box<[Part]>,
+    seed: Seed,
     count: AtomicUsize,
     capacity: usize,
     full: Full,
@@ -89,23 +117,39 @@ pub(super) struct Local {
     evictions: AtomicU64,
     /// Claims that give way and hold until this second or earlier may have been forgotten.
     forgotten: AtomicU32,
-    trimming: Mutex<()>,
+    cut: Cut,
+    round: AtomicUsize,
+}
+
+/// Which entries may go when there is no room.
+#[derive(Debug, Default)]
+struct Cut {
+    /// Those that hold until an earlier second than this one, all of them.
+    until: AtomicU32,
+    /// Of those that hold until this very second, that many: a full store of one burst stays nearly full.
+    at_until: AtomicUsize,
+    /// How many may still go in all, as far as is known.
+    allowed: AtomicUsize,
+    finding: Mutex<()>,
 }
 
 impl Local {
     pub(super) fn new(capacity: usize, full: Full, start: Now) -> Self {
-        let capacity = capacity.max(1);
-        let shards = (capacity / PER_SHARD).clamp(4, 1024).next_power_of_two();
-        let reserved = capacity.min(RESERVED);
+        let (capacity, seed) = (capacity.max(1), Seed::random());
+        let count = capacity.div_ceil(PER_PART);
+        let reserved = capacity.min(RESERVED) / count;
+        let part = |_| DashMap::with_capacity_and_hasher_and_shard_amount(reserved, seed, LOCKS);
         Self {
-            entries: DashMap::with_capacity_and_hasher_and_shard_amount(reserved, Seed::random(), shards),
+            parts: (0..count).map(part).collect(),
+            seed,
             count: AtomicUsize::new(0),
             capacity,
             full,
             start: start.instant,
             evictions: AtomicU64::new(0),
             forgotten: AtomicU32::new(0),
-            trimming: Mutex::new(()),
+            cut: Cut::default(),
+            round: AtomicUsize::new(0),
         }
     }
 
@@ -116,22 +160,35 @@ impl Local {
         u32::try_from(seconds).unwrap_or(u32::MAX).min(State::SECOND)
     }
 
-    fn second(&self, now: Now) -> u32 {
+    /// The second of the store's time that `now` lies in.
+    pub(super) fn second(&self, now: Now) -> u32 {
         let seconds = now.instant.saturating_duration_since(self.start).as_secs();
         u32::try_from(seconds).unwrap_or(u32::MAX).min(State::SECOND)
+    }
+
+    /// Which map a key is in. The maps look at other bits for their locks and places.
+    fn part_of(&self, key: &ClaimKey) -> usize {
+        let bits = self.seed.hash_one(key) >> 20 & u64::from(u32::MAX);
+        // A share of the range in proportion (Lemire, 2016): any number of maps will do.
+        usize::try_from((bits * self.parts.len() as u64) >> 32).unwrap_or_default()
+    }
+
+    fn part(&self, key: &ClaimKey) -> &Part {
+        &self.parts[self.part_of(key)]
     }
 
     /// Takes a key as pending until `deadline`.
     pub(super) fn take(&self, key: ClaimKey, deadline: u32, now: Now) -> Taken {
         let second = self.second(now);
-        if let Some(taken) = self.take_known(key, deadline, second) {
-            return taken;
+        let at = self.part_of(&key);
+        let part = &self.parts[at];
+        if let Some(mut state) = part.get_mut(&key) {
+            return take_over(&mut state, deadline, second);
         }
-        let reserved = self.reserve() || (self.trim(second, 1) && self.reserve());
-        if !reserved {
+        if !self.reserve() && !self.make_room(at, second) {
             return Taken::Full;
         }
-        match self.entries.entry(key) {
+        match part.entry(key) {
             Entry::Vacant(entry) => {
                 entry.insert(State::pending(deadline));
                 Taken::New
@@ -144,10 +201,6 @@ impl Local {
         }
     }
 
-    fn take_known(&self, key: ClaimKey, deadline: u32, second: u32) -> Option<Taken> {
-        self.entries.get_mut(&key).map(|mut state| take_over(&mut state, deadline, second))
-    }
-
     /// Room for one more entry.
     fn reserve(&self) -> bool {
         let one_more = |count: usize| (count < self.capacity).then_some(count + 1);
@@ -157,7 +210,7 @@ impl Local {
     /// The service accepted it. Written whoever holds the key now, and even if its entry was swept meanwhile.
     pub(super) fn finish(&self, key: ClaimKey, lasting: Lasting, taken: Now) {
         let until = self.tick(taken, lasting.lifetime);
-        match self.entries.entry(key) {
+        match self.part(&key).entry(key) {
             Entry::Occupied(mut entry) => {
                 // A late settlement finds another's claim, or its settlement: the longer of the two memories stays.
                 let until = until.max(entry.get().until());
@@ -171,72 +224,139 @@ impl Local {
         }
     }
 
+    /// The shared store has confirmed a claim.
+    pub(super) fn confirm(&self, key: ClaimKey, deadline: u32) {
+        if let Some(mut state) = self.part(&key).get_mut(&key)
+            && state.is_pending_until(deadline)
+        {
+            state.0 |= State::CONFIRMED;
+        }
+    }
+
+    /// A claim that was done in an earlier life, or elsewhere. Where there is no room it is forgotten.
+    pub(super) fn remember(&self, key: ClaimKey, lasting: Lasting, now: Now) {
+        let until = self.tick(now, lasting.lifetime);
+        if self.take(key, until, now) == Taken::New {
+            self.finish(key, lasting, now);
+        }
+    }
+
     /// The service did not accept it. Only an entry that is still this claim's own is removed.
     pub(super) fn release(&self, key: ClaimKey, deadline: u32, now: Now) {
         let second = self.second(now);
-        let ours = |state: &State| *state == State::pending(deadline) && !state.is_over(second);
-        if self.entries.remove_if(&key, |_, state| ours(state)).is_some() {
+        let ours = |state: &State| state.is_pending_until(deadline) && !state.is_over(second);
+        if self.part(&key).remove_if(&key, |_, state| ours(state)).is_some() {
             self.count.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
-    /// Removes what is over, and makes room when little is left.
+    /// One round of the housekeeper's: removes what is over from some of the maps, and looks ahead when little is left.
     pub(super) fn purge(&self, now: Now) {
         let second = self.second(now);
-        self.sweep(|state| state.is_over(second));
-        if self.len() > self.capacity / 64 * HIGH_WATER {
-            self.trim(second, self.capacity / BATCH);
+        let some = self.parts.len().div_ceil(ROUNDS);
+        let from = self.round.fetch_add(some, Ordering::Relaxed);
+        for at in from..from + some {
+            self.sweep(at, |state| state.is_over(second));
+        }
+        let batch = self.capacity / BATCH;
+        if self.len() > self.capacity - batch && self.cut.allowed.load(Ordering::Relaxed) < batch / 2 {
+            self.find_cut(batch);
         }
     }
 
-    /// Makes room for at least `wanted` entries, if any may go.
-    fn trim(&self, second: u32, wanted: usize) -> bool {
+    /// Makes room for one entry and reserves it, if any may go.
+    fn make_room(&self, at: usize, second: u32) -> bool {
+        let any_near = (at..at + NEAR.min(self.parts.len())).any(|at| self.sweep_full(at, second) > 0);
+        if any_near && self.reserve() {
+            return true;
+        }
         // One at a time: who waited finds room.
-        let Ok(_trimming) = self.trimming.lock() else { return false };
-        if self.len() < self.capacity && wanted <= 1 {
+        let Ok(_finding) = self.cut.finding.lock() else { return false };
+        if self.reserve() {
             return true;
         }
-        let swept = self.sweep(|state| state.is_over(second));
-        if swept >= wanted {
-            return true;
+        self.find_cut((self.capacity / BATCH).max(1));
+        (at..at + self.parts.len()).any(|at| self.sweep_full(at, second) > 0 && self.reserve())
+    }
+
+    /// Removes from one map what is over, and what may go. Gives their number.
+    fn sweep_full(&self, at: usize, second: u32) -> usize {
+        let until = self.cut.until.load(Ordering::Relaxed);
+        let mut evicted = 0;
+        let gone = self.sweep(at, |state| {
+            let goes = self.may_go(state)
+                && (state.until() < until || (state.until() == until && take_one(&self.cut.at_until)));
+            let over = state.is_over(second);
+            evicted += usize::from(goes && !over);
+            goes || over
+        });
+        if evicted > 0 {
+            self.forgotten.fetch_max(until, Ordering::Relaxed);
+            self.evictions.fetch_add(evicted as u64, Ordering::Relaxed);
+            let less = |allowed: usize| Some(allowed.saturating_sub(evicted));
+            let _ = self.cut.allowed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         }
-        let may_go = |state: State| match self.full {
+        gone
+    }
+
+    fn may_go(&self, state: State) -> bool {
+        match self.full {
             Full::Auto => state.is_done() && state.may_give_way(),
             Full::Evict => state.is_done(),
             Full::Reject => false,
-        };
-        let Some(cut) = self.cut(may_go, wanted.max(self.capacity / BATCH)) else { return false };
-        self.forgotten.fetch_max(cut.until, Ordering::Relaxed);
-        // Of those that share the cut's second only as many go as are needed: a full store of one burst stays nearly full.
-        let mut at_cut = cut.at_cut;
-        let evicted = self.sweep(|state| {
-            may_go(state) && (state.until() < cut.until || (state.until() == cut.until && take_one(&mut at_cut)))
-        });
-        self.evictions.fetch_add(evicted as u64, Ordering::Relaxed);
-        evicted > 0
+        }
     }
 
-    /// The second up to which entries must go so that `wanted` do, and how many of those with exactly that second.
-    fn cut(&self, may_go: impl Fn(State) -> bool, wanted: usize) -> Option<Cut> {
-        let states = self.entries.iter().map(|entry| *entry.value()).filter(|state| may_go(*state));
-        let mut seconds: Vec<u32> = states.map(State::until).collect();
-        let last = wanted.min(seconds.len()).checked_sub(1)?;
+    /// Finds the second up to which entries must go so that `wanted` do, and how many of those with exactly that second.
+    fn find_cut(&self, wanted: usize) {
+        if self.full == Full::Reject {
+            return;
+        }
+        let states = self.parts.iter().flat_map(|part| part.iter().map(|entry| *entry.value()));
+        let mut seconds: Vec<u32> = states.filter(|state| self.may_go(*state)).map(State::until).collect();
+        let Some(last) = wanted.min(seconds.len()).checked_sub(1) else { return };
         let (earlier, until, _) = seconds.select_nth_unstable(last);
-        let until = *until;
-        let at_cut = 1 + earlier.iter().filter(|second| **second == until).count();
-        Some(Cut { until, at_cut })
+        let at_until = 1 + earlier.iter().filter(|second| *second == until).count();
+        // In this order another thread may take too few of them, never too many.
+        self.cut.at_until.store(0, Ordering::SeqCst);
+        self.cut.until.store(*until, Ordering::SeqCst);
+        self.cut.at_until.store(at_until, Ordering::SeqCst);
+        self.cut.allowed.store(last + 1, Ordering::SeqCst);
     }
 
-    /// Removes the entries that `goes` picks, one shard at a time. Gives their number.
-    fn sweep(&self, mut goes: impl FnMut(State) -> bool) -> usize {
+    /// Removes from one map, counted round, the entries that `goes` picks. Gives their number.
+    fn sweep(&self, at: usize, mut goes: impl FnMut(State) -> bool) -> usize {
         let mut gone = 0;
-        self.entries.retain(|_, state| {
+        self.parts[at % self.parts.len()].retain(|_, state| {
             let goes = goes(*state);
             gone += usize::from(goes);
             !goes
         });
         self.count.fetch_sub(gone, Ordering::Relaxed);
         gone
+    }
+
+    /// All entries that are not over, one map after the other; `visit` runs without a lock.
+    pub(super) fn for_each_part(&self, now: Now, mut visit: impl FnMut(&[(ClaimKey, State)])) {
+        let mut entries = Vec::new();
+        for part in 0..self.parts.len() {
+            self.entries_of(part, now, &mut entries);
+            visit(&entries);
+        }
+    }
+
+    /// How many maps there are.
+    pub(super) fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// The entries of one map that are not over.
+    pub(super) fn entries_of(&self, part: usize, now: Now, entries: &mut Vec<(ClaimKey, State)>) {
+        let second = self.second(now);
+        entries.clear();
+        let Some(part) = self.parts.get(part) else { return };
+        let all = part.iter().map(|entry| (*entry.key(), *entry.value()));
+        entries.extend(all.filter(|(_, state)| !state.is_over(second)));
     }
 
     pub(super) fn len(&self) -> usize {
@@ -260,15 +380,8 @@ impl Local {
     }
 }
 
-struct Cut {
-    until: u32,
-    at_cut: usize,
-}
-
-fn take_one(left: &mut usize) -> bool {
-    let any = *left > 0;
-    *left -= usize::from(any);
-    any
+fn take_one(left: &AtomicUsize) -> bool {
+    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
 }
 
 /// Takes an entry that is there, if it is over.

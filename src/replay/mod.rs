@@ -16,9 +16,18 @@
 //! key, or after it. Late and *done* always writes done: the service has accepted this message, whoever claims it now.
 //! Late and *released* touches nothing that may be somebody else's. The deadline lies beyond the longest exchange, so late
 //! settling is for stalled machines. A claim that is merely dropped stays pending until its deadline.
+//!
+//! What this process knows stands in [`local`](self), which costs no allocation and asks nobody. Two things may be added:
+//! a `journal`, so that it survives a restart, and a `shared` store, so that other processes know it. Whoever claims does
+//! so here first, and then has it confirmed by the shared store, if there is one: so a copy that this process has seen
+//! before never causes traffic, and of several copies here at most one asks.
 
-pub mod local;
+mod journal;
+mod local;
+mod shared;
 
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -26,7 +35,12 @@ use sha2::{Digest, Sha256};
 use crate::auth::keys::MAX_KEYS;
 use crate::clock::Now;
 
+use journal::Journal;
 use local::{Local, Taken};
+use shared::{Answer, Store};
+
+pub use journal::CannotOpen;
+pub use shared::{Place, Topology, Unavailable};
 
 /// 128 bits that stand for a message or an event.
 pub type ClaimKey = [u8; 16];
@@ -73,6 +87,8 @@ pub enum Refused {
     InFlight,
     /// The store is full.
     Full,
+    /// The shared store does not answer, and nothing may pass without it.
+    Unavailable,
 }
 
 /// How an exchange ended.
@@ -90,14 +106,22 @@ pub enum Outcome {
 pub struct Claim {
     keys: [(ClaimKey, Lasting); MAX_KEYS + 1],
     count: usize,
+    has_event: bool,
     taken: Now,
+    pending: Duration,
     deadline: u32,
+    /// Its number in the shared store, if it was confirmed there.
+    shared: Option<u64>,
 }
 
 /// All claims of this process.
 #[derive(Debug)]
 pub struct Replay {
     local: Local,
+    journal: Option<Journal>,
+    shared: Option<Store>,
+    /// Claims that the shared store could not confirm, and that stood all the same.
+    unconfirmed: AtomicU64,
 }
 
 /// The key of an event. Scoped by route, so that two senders' ids never meet; lengths are framed, so that no two pairs
@@ -117,10 +141,29 @@ impl Replay {
     /// A store of at most `max_entries` keys.
     #[must_use]
     pub fn new(max_entries: usize, full: Full, start: Now) -> Self {
-        Self { local: Local::new(max_entries, full, start) }
+        let local = Local::new(max_entries, full, start);
+        Self { local, journal: None, shared: None, unconfirmed: AtomicU64::new(0) }
     }
 
-    /// Claims all keys or none.
+    /// With a journal in that directory. What it holds is remembered.
+    ///
+    /// # Errors
+    /// The directory cannot be used.
+    pub fn with_journal(mut self, directory: &Path, now: Now) -> Result<Self, CannotOpen> {
+        self.journal = Some(Journal::open(directory, &self.local, now)?);
+        Ok(self)
+    }
+
+    /// With a store that other processes share. Nothing is asked of it before [`Self::keep_shared`] runs.
+    ///
+    /// # Errors
+    /// The system has no random numbers.
+    pub fn with_shared(mut self, place: Place, unavailable: Unavailable) -> Result<Self, getrandom::Error> {
+        self.shared = Some(Store::new(place, unavailable)?);
+        Ok(self)
+    }
+
+    /// Claims all keys or none, as far as this process knows.
     ///
     /// # Errors
     /// [`Refused`].
@@ -131,28 +174,135 @@ impl Replay {
         terms: Terms,
         now: Now,
     ) -> Result<Claim, Refused> {
-        let keys = [([0; 16], terms.message); MAX_KEYS + 1];
-        let mut claim = Claim { keys, count: 0, taken: now, deadline: self.local.tick(now, terms.pending) };
-        let messages = message_keys.iter().map(|key| (*key, terms.message, Refused::Replayed));
-        for (key, lasting, when_done) in messages.chain(event_key.map(|key| (key, terms.event, Refused::Duplicate))) {
+        let mut claim = Claim::none(terms, event_key.is_some(), self.local.tick(now, terms.pending), now);
+        let messages = message_keys.iter().map(|key| (*key, terms.message));
+        for (key, lasting) in messages.chain(event_key.map(|key| (key, terms.event))) {
+            let is_event = claim.count == message_keys.len();
             let refused = match self.local.take(key, claim.deadline, now) {
                 Taken::New => {
                     claim.push(key, lasting);
                     continue;
                 }
                 Taken::Pending => Refused::InFlight,
-                Taken::Done => when_done,
+                Taken::Done => Refused::when_done(is_event),
                 Taken::Full => Refused::Full,
             };
-            claim.settle(self, Outcome::Released, now);
+            claim.release_here(self, now);
             return Err(refused);
         }
         Ok(claim)
     }
 
-    /// Drops what has expired, and makes room ahead of need. Called once in a while, by no worker.
+    /// Has a claim confirmed by the shared store; without one it stands as it is, at once.
+    ///
+    /// # Errors
+    /// [`Refused`]: then nothing is claimed any more.
+    pub async fn confirm(&self, claim: Claim) -> Result<Claim, Refused> {
+        match &self.shared {
+            None => Ok(claim),
+            // Boxed, so that requests that ask nobody do not carry its room.
+            Some(store) => Box::pin(self.ask(store, claim)).await,
+        }
+    }
+
+    async fn ask(&self, store: &Store, claim: Claim) -> Result<Claim, Refused> {
+        let keys: Vec<_> = claim.keys().iter().map(|(key, _)| *key).collect();
+        let asked_in = store.memory();
+        let answer = store.claim(&keys, claim.has_event, claim.pending).await;
+        let same_memory = || store.memory() == asked_in;
+        self.conclude(claim, answer, same_memory, store.unavailable, Now::read())
+    }
+
+    /// What becomes of a claim after the shared store's answer. One that was confirmed is marked first, so that whoever
+    /// writes this store's entries to a server without memory finds the mark; then `same_memory` tells whether somebody
+    /// has begun to do so before.
+    fn conclude(
+        &self,
+        mut claim: Claim,
+        mut answer: Answer,
+        same_memory: impl FnOnce() -> bool,
+        unavailable: Unavailable,
+        now: Now,
+    ) -> Result<Claim, Refused> {
+        if let Answer::New(number) = answer {
+            claim.keys().iter().for_each(|(key, _)| self.local.confirm(*key, claim.deadline));
+            claim.shared = Some(number);
+            if same_memory() {
+                return Ok(claim);
+            }
+            answer = Answer::None;
+        }
+        let refused = match answer {
+            Answer::New(_) | Answer::None if unavailable == Unavailable::Local => {
+                claim.shared = None;
+                self.unconfirmed.fetch_add(1, Ordering::Relaxed);
+                return Ok(claim);
+            }
+            Answer::New(_) | Answer::None => Refused::Unavailable,
+            Answer::Pending => Refused::InFlight,
+            Answer::Done(at, _) => Refused::when_done(claim.has_event && at + 1 == claim.count),
+        };
+        claim.release_soon(self, now);
+        if let Answer::Done(at, lifetime) = answer
+            && let Some((key, lasting)) = claim.keys().get(at)
+        {
+            // The next copy is answered without the network.
+            self.local.remember(*key, Lasting { lifetime, ..*lasting }, now);
+        }
+        Err(refused)
+    }
+
+    /// Keeps the connection to the shared store until [`Self::close`]. To be run by a thread of its own.
+    pub async fn keep_shared(&self) {
+        if let Some(store) = &self.shared {
+            store.keep(&self.local).await;
+        }
+    }
+
+    /// Waits until the shared store knows what this process has settled, but not for ever.
+    pub async fn close(&self) {
+        if let Some(store) = &self.shared {
+            store.close().await;
+        }
+    }
+
+    /// Whether there is a shared store.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// Whether there is a shared store, and whether claims are sent there at this moment.
+    #[must_use]
+    pub fn shared_is_up(&self) -> Option<bool> {
+        self.shared.as_ref().map(Store::is_up)
+    }
+
+    /// How many times the shared store did not answer, or was not told of something.
+    #[must_use]
+    pub fn shared_errors(&self) -> u64 {
+        self.shared.as_ref().map_or(0, Store::errors)
+    }
+
+    /// How many claims stood without the shared store's word, since it did not answer.
+    #[must_use]
+    pub fn unconfirmed(&self) -> u64 {
+        self.unconfirmed.load(Ordering::Relaxed)
+    }
+
+    /// How many messages the journal could not take.
+    #[must_use]
+    pub fn journal_errors(&self) -> u64 {
+        self.journal.as_ref().map_or(0, Journal::errors)
+    }
+
+    /// Drops what has expired, looks ahead of need for room, and begins a new generation of the journal when one is
+    /// due. Called once a second, by no worker.
     pub fn purge(&self, now: Now) {
         self.local.purge(now);
+        if let Some(journal) = &self.journal {
+            journal.turn_if_due(&self.local, now);
+        }
     }
 
     /// How many keys are held.
@@ -181,14 +331,60 @@ impl Replay {
 }
 
 impl Claim {
-    /// Says how the exchange ended.
+    fn none(terms: Terms, has_event: bool, deadline: u32, taken: Now) -> Self {
+        let keys = [([0; 16], terms.message); MAX_KEYS + 1];
+        Self { keys, count: 0, has_event, taken, pending: terms.pending, deadline, shared: None }
+    }
+
+    /// Says how the exchange ended. The journal knows at once, the shared store soon.
     pub fn settle(self, store: &Replay, outcome: Outcome, now: Now) {
-        for (key, lasting) in self.keys.iter().take(self.count) {
-            match outcome {
-                Outcome::Done => store.local.finish(*key, *lasting, self.taken),
-                Outcome::Released => store.local.release(*key, self.deadline, now),
+        match outcome {
+            Outcome::Done => self.done(store),
+            Outcome::Released => self.release_soon(store, now),
+        }
+    }
+
+    /// Says that the exchange failed, and waits until every process may take the retry.
+    pub async fn release(self, store: &Replay, now: Now) {
+        self.release_here(store, now);
+        if let (Some(shared), Some(number)) = (&store.shared, self.shared) {
+            let keys = self.keys().iter().map(|(key, _)| *key);
+            Box::pin(shared.release(keys, number, self.taken.instant + self.pending)).await;
+        }
+    }
+
+    /// Whether the shared store has confirmed it.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    fn done(&self, store: &Replay) {
+        for (key, lasting) in self.keys() {
+            store.local.finish(*key, *lasting, self.taken);
+            if let Some(shared) = &store.shared {
+                shared.done(*key, self.taken.instant + lasting.lifetime);
             }
         }
+        if let Some(journal) = &store.journal {
+            journal.append(self.keys(), self.taken);
+        }
+    }
+
+    fn release_soon(&self, store: &Replay, now: Now) {
+        self.release_here(store, now);
+        if let (Some(shared), Some(number)) = (&store.shared, self.shared) {
+            let until = self.taken.instant + self.pending;
+            self.keys().iter().for_each(|(key, _)| shared.release_later(*key, number, until));
+        }
+    }
+
+    fn release_here(&self, store: &Replay, now: Now) {
+        self.keys().iter().for_each(|(key, _)| store.local.release(*key, self.deadline, now));
+    }
+
+    fn keys(&self) -> &[(ClaimKey, Lasting)] {
+        self.keys.get(..self.count).unwrap_or_default()
     }
 
     fn push(&mut self, key: ClaimKey, lasting: Lasting) {
@@ -196,6 +392,12 @@ impl Claim {
             *slot = (key, lasting);
             self.count += 1;
         }
+    }
+}
+
+impl Refused {
+    fn when_done(is_event: bool) -> Self {
+        if is_event { Self::Duplicate } else { Self::Replayed }
     }
 }
 

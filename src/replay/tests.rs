@@ -7,6 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod protocol;
+
 const PENDING: Duration = Duration::from_secs(30);
 
 fn terms(lifetime: u64, may_give_way: bool) -> Terms {

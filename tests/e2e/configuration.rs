@@ -56,7 +56,12 @@ const WRONG: &[(&str, &str, &str, &str)] = &[
     ("ROUTE_GITHUB_SOURCES", "10.0.0.0/33", "ROUTE_GITHUB_SOURCES", "accepted: networks"),
     ("ROUTE_GITHUB_EXPIRES", "tomorrow", "ROUTE_GITHUB_EXPIRES", "accepted: a date"),
     ("ROUTE_GITHUB_MODE", "observe", "ROUTE_GITHUB_MODE", "accepted: enforce or monitor"),
+    ("REPLAY_URL", "http://redis:6379", "REPLAY_URL", "accepted: redis://"),
+    ("REPLAY_JOURNAL", "journal", "REPLAY_JOURNAL", "accepted: an absolute path"),
+    ("REPLAY_UNAVAILABLE", "allow", "REPLAY_UNAVAILABLE", "accepted: deny or local"),
     // Contradictions.
+    ("REPLAY_UNAVAILABLE", "local", "REPLAY_UNAVAILABLE", "there is no REPLAY_URL"),
+    ("REPLAY_PASSWORD", "x", "REPLAY_PASSWORD", "there is no REPLAY_URL"),
     ("LISTEN", "0.0.0.0:0", "TLS", "would serve plaintext on 0.0.0.0:0, which is not loopback"),
     ("TLS_CERT_FILE", "/tls.crt", "TLS_CERT_FILE", "is set, but TLS=off uses no certificate"),
     ("ROUTE_GITHUB_TOLERANCE", "300s", "ROUTE_GITHUB_TOLERANCE", "signs no time"),
@@ -83,7 +88,7 @@ fn all_faults_are_listed_at_once() {
         .set("LISTEN", "localhost")
         .set("UPSTREEM", "x")
         .set("WORKERS", "many")
-        .set("REPLAY_URL", "redis://127.0.0.1")
+        .set("REPLAY_URL", "redis://127.0.0.1/x")
         .unset("ROUTE_GITHUB_SECRET")
         .set("ROUTE_GITHUB_METHODS", "PO ST")
         .set("ROUTE_PAY_PATH", "/hooks/github")

@@ -132,9 +132,38 @@ pub const GLOBAL: &[Knob] = &[
         "auto, reject or evict",
         "What gives way when all are taken. auto: claims outside a signed time window, oldest first; else the new one.",
     ),
-    Knob::new("REPLAY_JOURNAL", "", "nothing yet", "A directory that claims survive a restart in.").later(),
-    Knob::new("REPLAY_URL", "", "nothing yet", "A store that several pods share their claims in.").later(),
-    Knob::new("REPLAY_UNAVAILABLE", "deny", "deny", "What happens while the shared store does not answer.").later(),
+    Knob::new(
+        "REPLAY_JOURNAL",
+        "",
+        "an absolute path of a directory, for this process alone",
+        "Where claims survive a restart: an emptyDir, best of medium Memory. At most 128 bytes for each of REPLAY_MAX_ENTRIES.",
+    ),
+    Knob::new(
+        "REPLAY_URL",
+        "",
+        "redis://[user[:password]@]host[:port][/database], redis+sentinel://host[:port],.../service, or redis+cluster://host[:port],...; rediss for TLS",
+        "A Redis or Valkey that several pods share their claims in. Else a replay passes by going to another pod.",
+    )
+    .secret(),
+    Knob::new(
+        "REPLAY_PASSWORD",
+        "",
+        "a password",
+        "The password of the user in REPLAY_URL, or of the default one: usually by REPLAY_PASSWORD_FILE. Read once, at start.",
+    )
+    .secret(),
+    Knob::new(
+        "REPLAY_CA_FILE",
+        "",
+        "a PEM file of certificates",
+        "The authorities that the certificates of a rediss REPLAY_URL must come from; where it is not set, the system's.",
+    ),
+    Knob::new(
+        "REPLAY_UNAVAILABLE",
+        "deny",
+        "deny or local",
+        "What happens to signed webhooks while REPLAY_URL does not answer. deny: 503, and the sender retries; nothing passes twice. local: each pod asks its own claims alone.",
+    ),
     // Rates.
     Knob::new("RATE_PER_SOURCE", "off", "off", "Requests that one address may send.").later(),
     Knob::new(

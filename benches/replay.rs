@@ -1,0 +1,351 @@
+//! What claims cost: in this process's own store, with a journal, and on a Redis on this machine.
+//!
+//! `cargo bench --bench replay` prints all; a word behind `--` picks the parts whose names hold it. What depends on a
+//! server starts `redis-server` itself, and is left out with a word where there is none. Times of different machines do
+//! not compare. Where a number has a peer (Redis's own `SET NX PX` beside a claim), the peer stands beside it.
+#![allow(clippy::expect_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a bench measures and prints")]
+
+use std::hint::black_box;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hookwarden::clock::Now;
+use hookwarden::replay::{ClaimKey, Full, Lasting, Outcome, Place, Replay, Terms, Topology, Unavailable};
+
+fn main() {
+    let wanted: Vec<_> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let parts: [(&str, fn()); 7] = [
+        ("local_memory", local_memory),
+        ("local_rate", local_rate),
+        ("local_spikes", local_spikes),
+        ("local_rounds", local_rounds),
+        ("local_full", local_full),
+        ("journal", journal),
+        ("shared", shared),
+    ];
+    for (name, part) in parts {
+        if wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())) {
+            println!("\n{name}");
+            part();
+        }
+    }
+}
+
+/// Bytes of memory for each entry, as the system counts them.
+fn local_memory() {
+    for entries in [100_000, 1_000_000, 2_000_000, 10_000_000] {
+        let before = resident();
+        let store = Replay::new(entries, Full::Auto, Now::read());
+        fill(&store, 0, entries, Duration::from_secs(3600));
+        let bytes = resident().saturating_sub(before);
+        println!("  {entries:>10} entries: {:>5.1} MiB, {:>4.1} bytes each", mib(bytes), per(bytes, entries));
+        black_box(store.entries());
+    }
+}
+
+/// New messages claimed and settled, by one thread and by two.
+fn local_rate() {
+    const COUNT: usize = 2_000_000;
+    for entries in [1_000, 1_000_000] {
+        for threads in [1, 2] {
+            let store = Replay::new(entries + threads * COUNT, Full::Auto, Now::read());
+            fill(&store, 0, entries, Duration::from_secs(3600));
+            let began = Instant::now();
+            thread::scope(|scope| {
+                for thread in 1..=threads {
+                    let store = &store;
+                    scope.spawn(move || fill(store, thread * 100_000_000, COUNT, Duration::from_secs(3600)));
+                }
+            });
+            let rate = per(threads * COUNT, 1) / began.elapsed().as_secs_f64();
+            println!(
+                "  {entries:>9} entries before, {threads} thread(s): {:>5.2} million claims and settlements a second",
+                rate / 1e6
+            );
+        }
+    }
+}
+
+/// The longest times of single claims at ten million entries: while nothing else goes on, and while a generation of a
+/// million ends and the housekeeper sweeps without pause. What the machine itself adds shows in the first row.
+fn local_spikes() {
+    const ENTRIES: usize = 10_000_000;
+    let start = Now::read();
+    let store = Replay::new(2 * ENTRIES, Full::Auto, start);
+    fill(&store, 0, ENTRIES - 1_000_000, Duration::from_secs(3600));
+    fill(&store, ENTRIES, 1_000_000, Duration::from_secs(600));
+    for (name, sweeps, at) in [("nothing else", false, start), ("a generation ends", true, later(start, 601))] {
+        let (stop, before) = (AtomicBool::new(false), store.entries());
+        let times = thread::scope(|scope| {
+            if sweeps {
+                scope.spawn(|| {
+                    while !stop.load(Ordering::Relaxed) {
+                        store.purge(at);
+                    }
+                });
+            }
+            let times = (0..1_000_000)
+                .map(|number| timed(|| settle(&store, 3 * ENTRIES + number + usize::from(sweeps) * ENTRIES, at, 3600)));
+            let times = times.collect();
+            stop.store(true, Ordering::Relaxed);
+            times
+        });
+        print_times(name, times);
+        println!("    entries: {before} before, {} after", store.entries());
+    }
+}
+
+/// How long the housekeeper's rounds take at ten million entries: a sixteenth of all locks each, one after the other.
+fn local_rounds() {
+    const ENTRIES: usize = 10_000_000;
+    let start = Now::read();
+    let store = Replay::new(ENTRIES + ENTRIES / 4, Full::Auto, start);
+    fill(&store, 0, ENTRIES, Duration::from_secs(3600));
+    print_times("a round of some 200 locks", (0..64).map(|_| timed(|| store.purge(later(start, 1)))).collect());
+}
+
+/// Claims in a store that is full all the time: each has to find room.
+fn local_full() {
+    let start = Now::read();
+    for entries in [100_000, 1_000_000] {
+        let store = Replay::new(entries, Full::Auto, start);
+        fill(&store, 0, entries, Duration::from_secs(3600));
+        store.purge(later(start, 1));
+        let times = (0..500_000).map(|number| timed(|| settle(&store, entries + number, later(start, 1), 3600)));
+        print_times(&format!("{entries} entries"), times.collect());
+        println!("    evicted {}", store.evictions());
+    }
+}
+
+/// What a start has to read, and what a settlement pays for its record.
+fn journal() {
+    const ENTRIES: usize = 1_000_000;
+    let directory = std::env::temp_dir().join(format!("hookwarden-bench-{}", std::process::id()));
+    let open = |now| Replay::new(ENTRIES, Full::Auto, now).with_journal(&directory, now).expect("a directory");
+    let store = open(Now::read());
+    let began = Instant::now();
+    fill(&store, 0, ENTRIES, Duration::from_secs(3600));
+    println!(
+        "  claims and settlements with a record each: {:.2} million a second",
+        1.0 / began.elapsed().as_secs_f64()
+    );
+    drop(store);
+    let began = Instant::now();
+    let store = open(Now::read());
+    println!("  a start with {} entries: {:.0} ms", store.entries(), began.elapsed().as_secs_f64() * 1e3);
+    drop(store);
+    std::fs::remove_dir_all(&directory).expect("a directory");
+}
+
+/// A claim's time here and on a Redis on this machine, one after the other and many at once.
+fn shared() {
+    let start = Now::read();
+    let local = Replay::new(1_000_000, Full::Auto, start);
+    print_times("local claim", (0..200_000).map(|number| timed(|| settle(&local, number, start, 600))).collect());
+    let Some(server) = Server::start() else {
+        println!("  no redis-server: the rest is left out");
+        return;
+    };
+    let place = Place {
+        topology: Topology::Single,
+        nodes: vec![("127.0.0.1".to_owned(), server.port)],
+        tls: false,
+        ca: None,
+        user: None,
+        password: None,
+        database: 0,
+    };
+    let store =
+        Replay::new(10_000_000, Full::Auto, start).with_shared(place, Unavailable::Deny).expect("random numbers");
+    let store = Arc::new(store);
+    let kept = store.clone();
+    let keeper = thread::spawn(move || current_thread().block_on(kept.keep_shared()));
+    let runtime = current_thread();
+    // A server without memory keeps all waiting at first.
+    while runtime.block_on(claim_shared(&store, 0)).is_none() {
+        thread::yield_now();
+    }
+    server.print_rows(&runtime, &store);
+    runtime.block_on(store.close());
+    keeper.join().expect("the keeper ends");
+}
+
+struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Server {
+    fn start() -> Option<Self> {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).ok()?.port();
+        let mut command = Command::new("redis-server");
+        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()?;
+        let server = Self { child, port };
+        let began = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(began.elapsed() < Duration::from_secs(10), "the server never listens");
+            thread::yield_now();
+        }
+        Some(server)
+    }
+
+    fn client(&self) -> redis::Client {
+        redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).expect("a URL")
+    }
+
+    fn info(&self, section: &str, name: &str) -> String {
+        let mut connection = self.client().get_connection().expect("it answers");
+        let info: String = redis::cmd("INFO").arg(section).query(&mut connection).expect("it answers");
+        let found = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        found.unwrap_or_default().trim().to_owned()
+    }
+
+    fn memory(&self) -> usize {
+        self.info("memory", "used_memory").parse().expect("a number")
+    }
+
+    fn print_rows(&self, runtime: &tokio::runtime::Runtime, store: &Replay) {
+        const ONE_BY_ONE: usize = 20_000;
+        let mut bare = runtime.block_on(self.client().get_multiplexed_async_connection()).expect("it answers");
+        let set = |number: usize| {
+            let mut command = redis::cmd("SET");
+            command.arg(format!("bench:{number}")).arg("1").arg("NX").arg("PX").arg(60_000);
+            command
+        };
+        let times = (0..ONE_BY_ONE)
+            .map(|number| timed(|| runtime.block_on(set(number).query_async::<()>(&mut bare)).expect("it answers")));
+        print_times("SET NX PX, connection on this thread", times.collect());
+        let other = current_thread();
+        let mut elsewhere = other.block_on(self.client().get_multiplexed_async_connection()).expect("it answers");
+        let stop = Arc::new(tokio::sync::Notify::new());
+        let stopped = stop.clone();
+        let driver = thread::spawn(move || other.block_on(stopped.notified()));
+        let times = (0..ONE_BY_ONE).map(|number| {
+            timed(|| runtime.block_on(set(ONE_BY_ONE + number).query_async::<()>(&mut elsewhere)).expect("it answers"))
+        });
+        print_times("SET NX PX, connection on another thread", times.collect());
+        stop.notify_one();
+        driver.join().expect("the driver ends");
+        let times =
+            (1..=ONE_BY_ONE).map(|number| timed(|| runtime.block_on(claim_shared(store, number)).expect("new")));
+        print_times("shared claim and settlement", times.collect());
+
+        for (count, at_once, from) in [(200_000, 64, 1_000_000), (200_000, 512, 2_000_000)] {
+            let memory = self.memory();
+            let began = Instant::now();
+            runtime.block_on(many(store, from, count, at_once));
+            let rate = per(count, 1) / began.elapsed().as_secs_f64();
+            let each = per(self.memory().saturating_sub(memory), count);
+            println!(
+                "  shared, {at_once} at once: {rate:.0} claims and settlements a second; {each:.0} bytes a key on the server"
+            );
+        }
+        println!("  evalsha on the server: {}", self.info("commandstats", "cmdstat_evalsha"));
+        println!("  set on the server: {}", self.info("commandstats", "cmdstat_set"));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn many(store: &Replay, from: usize, count: usize, at_once: usize) {
+    let next = std::cell::Cell::new(from);
+    let one = || async {
+        while next.get() < from + count {
+            let number = next.replace(next.get() + 1);
+            claim_shared(store, number).await.expect("new");
+        }
+    };
+    let mut all: Vec<_> = (0..at_once).map(|_| Box::pin(one())).collect();
+    std::future::poll_fn(|cx| {
+        all.retain_mut(|one| one.as_mut().poll(cx).is_pending());
+        if all.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}
+
+async fn claim_shared(store: &Replay, number: usize) -> Option<()> {
+    let now = Now::read();
+    let claim = store.claim(&[key(number)], None, terms(Duration::from_secs(600)), now).ok()?;
+    let claim = store.confirm(claim).await.ok()?;
+    claim.settle(store, Outcome::Done, now);
+    Some(())
+}
+
+fn fill(store: &Replay, from: usize, count: usize, lifetime: Duration) {
+    let now = Now::read();
+    for number in from..from + count {
+        settle(store, number, now, lifetime.as_secs());
+    }
+}
+
+fn settle(store: &Replay, number: usize, now: Now, lifetime: u64) {
+    if let Ok(claim) = store.claim(&[key(black_box(number))], None, terms(Duration::from_secs(lifetime)), now) {
+        claim.settle(store, Outcome::Done, now);
+    }
+}
+
+fn terms(lifetime: Duration) -> Terms {
+    let lasting = Lasting { lifetime, may_give_way: true };
+    Terms { message: lasting, event: lasting, pending: Duration::from_secs(33) }
+}
+
+/// Keys are parts of MACs: all bits count.
+fn key(number: usize) -> ClaimKey {
+    let mixed = (number as u128 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    (mixed ^ (mixed >> 61)).to_le_bytes()
+}
+
+fn later(start: Now, seconds: u64) -> Now {
+    start.plus(Duration::from_secs(seconds))
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> Duration {
+    let began = Instant::now();
+    black_box(work());
+    began.elapsed()
+}
+
+fn print_times(name: &str, mut times: Vec<Duration>) {
+    times.sort_unstable();
+    let at = |part: f64| {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index of the list")]
+        let index = (per(times.len(), 1) * part) as usize;
+        times.get(index.min(times.len() - 1)).copied().unwrap_or_default()
+    };
+    println!(
+        "  {name}: p50 {:?}, p99 {:?}, p99.9 {:?}, p99.999 {:?}, longest {:?}",
+        at(0.5),
+        at(0.99),
+        at(0.999),
+        at(0.99999),
+        at(1.0)
+    );
+}
+
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok());
+    pages.expect("a number of pages") * rustix::param::page_size()
+}
+
+fn mib(bytes: usize) -> f64 {
+    per(bytes, 1 << 20)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "numbers for people")]
+fn per(number: usize, each: usize) -> f64 {
+    number as f64 / each as f64
+}
+
+fn current_thread() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}

@@ -1,0 +1,220 @@
+//! Real servers: one, with TLS and users, under Sentinels, and as a Cluster; on ports and in folders of their own.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+
+use hookwarden::clock::Now;
+use redis::{Connection, FromRedisValue};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::harness::GUARD;
+
+/// A `redis-server` that ends with the test. What it is told is kept in its folder alone.
+pub(crate) struct Server {
+    port: u16,
+    arguments: Vec<String>,
+    folder: TempDir,
+    running: Option<Running>,
+}
+
+struct Running {
+    child: Child,
+}
+
+impl Server {
+    /// Starts one that holds all in memory alone.
+    pub(crate) fn start() -> Self {
+        Self::with(|_, _| Vec::new())
+    }
+
+    /// Starts one with further arguments, which may depend on its port and folder.
+    pub(crate) fn with(further: impl Fn(u16, &TempDir) -> Vec<String>) -> Self {
+        // A port is free until somebody else takes it: then another one is.
+        for _ in 0..8 {
+            let port = free_port();
+            let folder = tempfile::tempdir().expect("a folder");
+            let arguments = further(port, &folder);
+            let mut server = Self { port, arguments, folder, running: None };
+            if server.try_start() {
+                return server;
+            }
+        }
+        panic!("no redis-server could be started: run tests/run, which installs it");
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its address as `REPLAY_URL` takes it.
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Ends it at once; what it held in memory is gone.
+    pub(crate) fn stop(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            let _ = running.child.kill();
+            let _ = running.child.wait();
+        }
+    }
+
+    /// Starts it again, on the same port.
+    pub(crate) fn start_again(&mut self) {
+        self.stop();
+        assert!(self.try_start(), "port {} is taken", self.port);
+    }
+
+    /// Makes it stand still, or go on.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        let running = self.running.as_ref().expect("it runs");
+        let signal = if frozen { Signal::STOP } else { Signal::CONT };
+        kill_process(Pid::from_child(&running.child), signal).expect("it runs");
+    }
+
+    /// A connection to it, for the test's own purposes.
+    pub(crate) fn connection(&self) -> Connection {
+        redis::Client::open(self.url()).and_then(|client| client.get_connection()).expect("it answers")
+    }
+
+    /// Runs one command there.
+    pub(crate) fn run<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]);
+        command.query(&mut self.connection()).unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    /// Waits until a command's answer is as wanted.
+    pub(crate) fn wait_until(&self, words: &[&str], wanted: impl Fn(&str) -> bool) {
+        let began = Now::read().instant;
+        loop {
+            let answer: String = self.run(words);
+            if wanted(&answer) {
+                return;
+            }
+            assert!(began.elapsed() < GUARD, "{words:?} still says {answer}");
+        }
+    }
+
+    fn try_start(&mut self) -> bool {
+        let port = self.port.to_string();
+        let mut command = Command::new("redis-server");
+        command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        command.arg("--dir").arg(self.folder.path()).args(&self.arguments);
+        self.running = launch(command);
+        self.running.is_some()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// A Sentinel that watches a server under the name `claims`.
+pub(crate) struct Sentinel {
+    pub(crate) port: u16,
+    _folder: TempDir,
+    running: Running,
+}
+
+impl Sentinel {
+    pub(crate) fn watching(server: &Server) -> Self {
+        for _ in 0..8 {
+            let (port, folder) = (free_port(), tempfile::tempdir().expect("a folder"));
+            let path = folder.path().join("sentinel.conf");
+            let text = format!(
+                "port {port}\nbind 127.0.0.1\nsentinel monitor claims 127.0.0.1 {} 1\n\
+                 sentinel down-after-milliseconds claims 1000\nsentinel failover-timeout claims 5000\n",
+                server.port()
+            );
+            std::fs::write(&path, text).expect("a file");
+            let mut command = Command::new("redis-server");
+            command.arg(path).arg("--sentinel");
+            if let Some(running) = launch(command) {
+                return Self { port, _folder: folder, running };
+            }
+        }
+        panic!("no Sentinel could be started");
+    }
+
+    /// Runs one command there.
+    pub(crate) fn run(&self, words: &[&str]) -> redis::RedisResult<redis::Value> {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{}", self.port)).expect("a URL");
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]);
+        command.query(&mut client.get_connection().expect("it answers"))
+    }
+}
+
+impl Drop for Sentinel {
+    fn drop(&mut self) {
+        let _ = self.running.child.kill();
+        let _ = self.running.child.wait();
+    }
+}
+
+/// Three masters that share all slots.
+pub(crate) fn cluster() -> Vec<Server> {
+    let node = |_| {
+        Server::with(|port, _| {
+            let bus = if port > 55_000 { port - 10_000 } else { port + 10_000 };
+            ["--cluster-enabled", "yes", "--cluster-port", &bus.to_string()].map(str::to_owned).to_vec()
+        })
+    };
+    let nodes: Vec<_> = (0..3).map(node).collect();
+    for (at, node) in nodes.iter().enumerate() {
+        let (first, last) = (at * 16384 / 3, (at + 1) * 16384 / 3 - 1);
+        let _: () = node.run(&["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last.to_string()]);
+        let _: () = node.run(&["CLUSTER", "SET-CONFIG-EPOCH", &(at + 1).to_string()]);
+    }
+    for node in &nodes[1..] {
+        let first = nodes[0].port();
+        let bus = if first > 55_000 { first - 10_000 } else { first + 10_000 };
+        let _: () = node.run(&["CLUSTER", "MEET", "127.0.0.1", &first.to_string(), &bus.to_string()]);
+    }
+    for node in &nodes {
+        node.wait_until(&["CLUSTER", "INFO"], |info| {
+            info.contains("cluster_state:ok")
+                && info.contains("cluster_known_nodes:3")
+                && info.contains("cluster_size:3")
+        });
+    }
+    nodes
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+}
+
+/// Starts a server, and waits until it answers. `None`: it ended.
+fn launch(mut command: Command) -> Option<Running> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("redis-server is there: tests/run installs it");
+    let (sender, lines) = channel();
+    let text = BufReader::new(child.stdout.take().expect("a pipe"));
+    let read = move || {
+        for line in text.lines().map_while(Result::ok) {
+            // Whoever listens may have heard enough; the pipe must not fill all the same.
+            let _ = sender.send(line);
+        }
+    };
+    std::thread::Builder::new().name("server".to_owned()).spawn(read).expect("a thread");
+    let mut heard = Vec::new();
+    loop {
+        match lines.recv_timeout(GUARD) {
+            Ok(line) if line.contains("Ready to accept connections") || line.contains("+monitor master") => break,
+            Ok(line) => heard.push(line),
+            Err(RecvTimeoutError::Disconnected) => {
+                let _ = child.wait();
+                return None;
+            }
+            Err(RecvTimeoutError::Timeout) => panic!("it never became ready, but said {heard:#?}"),
+        }
+    }
+    Some(Running { child })
+}
