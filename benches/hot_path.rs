@@ -15,6 +15,7 @@ use std::hint::black_box;
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{AllocProfiler, Bencher};
 use hookwarden::auth::keys::{KeyText, Keys};
+use hookwarden::auth::sign::{Draft, content_type, sample_body, sample_secret, sign};
 use hookwarden::auth::{Site, Verifier};
 use hookwarden::clock::Now;
 use hookwarden::http1::{Head, Message};
@@ -75,6 +76,53 @@ fn verify<const PROVIDER: usize>(bencher: Bencher<'_, '_>, len: usize) {
         let begun = verifier.begin(&site, black_box(&message));
         verifier.update(message.body);
         begun.is_ok() && verifier.finish(&site, &message).is_ok()
+    });
+}
+
+/// One provider for each kind of piece that a scheme is made of, beside the plain one that streams the body.
+const PIECES: [(&str, &str); 14] = [
+    ("body", "github"),
+    ("header and time", "standard_webhooks"),
+    ("method, URL and body", "hubspot"),
+    ("form, sorted", "twilio"),
+    ("form field", "gitea_form"),
+    ("JSON member", "toast"),
+    ("list of header fields", "contentful"),
+    ("hash of a hash", "tebex"),
+    ("keyed digest", "cloudinary"),
+    ("derived key", "braintree"),
+    ("decompressed body", "getstream"),
+    ("signature an element", "adyen"),
+    ("special function", "plivo_v3"),
+    ("token", "gitlab_token"),
+];
+
+/// From a head and a body of 1 KiB at most to the proof, by kind of piece.
+#[divan::bench(args = PIECES.map(|(piece, _)| piece))]
+fn verify_piece(bencher: Bencher<'_, '_>, piece: &str) {
+    let id = PIECES.iter().find(|(known, _)| *known == piece).expect("a row").1;
+    let scheme = &providers::find(id).expect("in the catalogue").scheme;
+    let keys = Keys::new(scheme, &[KeyText::new("1", sample_secret(scheme, 1).as_bytes())]).expect("a good key");
+    let now = Now::read();
+    let body = sample_body(scheme, now);
+    let draft = Draft {
+        method: "POST".into(),
+        url: "https://hooks.example.com/hook".into(),
+        headers: vec![("Content-Type".into(), content_type(scheme, &body).into())],
+        body,
+    };
+    let signed = sign(scheme, keys.at(0).expect("one"), draft, now).expect("signs");
+    let request = in_memory::raw(&signed);
+    let at = head_len(&request);
+    let head = Head::parse(&request[..at]).expect("a good head");
+    let message = Message { head: &head, bytes: &request, body: &request[at..] };
+    let url = Some("https://hooks.example.com");
+    let site = Site { scheme, keys: &keys, public_url: url, prefix: false, route_path: "/hook" };
+    let mut verifier = Verifier::default();
+    bencher.counter(BytesCount::new(message.body.len())).bench_local(|| {
+        let begun = verifier.begin(&site, black_box(&message));
+        verifier.update(message.body);
+        assert!(begun.is_ok() && verifier.finish(&site, &message).is_ok(), "{id}");
     });
 }
 

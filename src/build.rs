@@ -1,9 +1,15 @@
-//! What the binary knows of its own making, for the metric `hookwarden_build_info`: the revision and the compiler.
+//! What the binary knows of its own making, for the metric `hookwarden_build_info`: the revision and the compiler. Neither
+//! is needed to build: a source archive without git is of revision `unknown`.
 //!
-//! Neither is needed to build: a source archive without git is of revision `unknown`.
+//! And the list of the catalogue's files, so that a provider is one file and no line elsewhere.
 
-use std::path::Path;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{fs, io};
+
+/// Where the catalogue's files are.
+const CATALOGUE: &str = "src/providers/catalogue";
 
 #[allow(clippy::disallowed_methods, reason = "a build script is told by its environment")]
 fn main() {
@@ -16,6 +22,31 @@ fn main() {
     if Path::new(moves).exists() {
         println!("cargo::rerun-if-changed={moves}");
     }
+    println!("cargo::rerun-if-changed={CATALOGUE}");
+    let out = std::env::var("OUT_DIR").map(PathBuf::from).unwrap_or_default();
+    let root = std::env::var("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
+    let written = catalogue(&root.join(CATALOGUE)).and_then(|list| fs::write(out.join("catalogue.rs"), list));
+    if let Err(error) = written {
+        println!("cargo::error={CATALOGUE}: {error}");
+    }
+}
+
+/// The catalogue's files as a table: name, aliases, text.
+fn catalogue(folder: &Path) -> io::Result<String> {
+    let mut files =
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    let mut list = "static CATALOGUE: &[(&str, &[&str], &str)] = &[\n".to_owned();
+    for file in files {
+        let text = fs::read_to_string(&file)?;
+        // On one line, as every file of the catalogue has it; a test compares them with what is parsed.
+        let aliases = text.lines().find_map(|line| line.strip_prefix("aliases = ")).unwrap_or("[]");
+        let (name, path) = (file.file_name().unwrap_or_default().to_string_lossy(), file.to_string_lossy());
+        // Writing into a string does not fail.
+        let _ = writeln!(list, "({name:?}, &{aliases}, include_str!({path:?})),");
+    }
+    Ok(list + "];\n")
 }
 
 fn first_line(program: &str, arguments: &[&str]) -> String {

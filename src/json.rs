@@ -2,11 +2,14 @@
 //! stand?
 //!
 //! It exists because the general parsers build values or keep a stack on the heap, and the hot path may do neither.
-//! A wanted member that stands twice is a fault: two readers could take different ones. Deliberately absent: values,
-//! numbers as numbers, unescaping.
+//! A wanted member that stands twice is a fault: two readers could take different ones, and so is one whose second
+//! name is written with escapes. Deliberately absent: values and numbers as numbers.
+
+use std::borrow::Cow;
 
 use crate::auth::scheme::JsonPath;
 use crate::http1::Span;
+use crate::http1::encode::decimal;
 
 /// The deepest nesting: what `serde_json` takes, and far beyond any webhook.
 pub const MAX_DEPTH: usize = 128;
@@ -28,13 +31,88 @@ pub enum JsonFault {
 /// # Errors
 /// The first [`JsonFault`].
 pub fn scan(document: &[u8], wanted: &[Option<&JsonPath>], found: &mut [Option<Span>]) -> Result<(), JsonFault> {
-    if str::from_utf8(document).is_err() {
-        return Err(JsonFault::Malformed);
+    Scanner { bytes: document, at: 0, texts: false }.document(wanted, found)
+}
+
+/// Scans `document` as [`scan`] does, but puts the JSON text of each wanted member into `found`: strings with their
+/// quotes, and objects and arrays too.
+///
+/// # Errors
+/// The first [`JsonFault`].
+pub fn locate(document: &[u8], wanted: &[Option<&JsonPath>], found: &mut [Option<Span>]) -> Result<(), JsonFault> {
+    Scanner { bytes: document, at: 0, texts: true }.document(wanted, found)
+}
+
+/// The text of each element of an array, which has been scanned before; `None` if it is no array or has more than `most`.
+#[must_use]
+pub fn elements(array: &[u8], most: usize) -> Option<Vec<Span>> {
+    let mut scanner = Scanner { bytes: array, at: 0, texts: false };
+    let mut spans = Vec::new();
+    if !scanner.takes(b'[') {
+        return None;
     }
-    let mut scanner = Scanner { bytes: document, at: 0 };
-    scanner.value(wanted, found, Place { depth: 0, open: all(wanted.len()) })?;
-    scanner.blanks();
-    if scanner.at == document.len() { Ok(()) } else { Err(JsonFault::Malformed) }
+    if scanner.takes(b']') {
+        return Some(spans);
+    }
+    loop {
+        scanner.blanks();
+        let start = scanner.at;
+        scanner.value(&[], &mut [], Place { depth: 1, open: 0 }).ok()?;
+        if spans.len() == most {
+            return None;
+        }
+        spans.push(Span::new(start, scanner.at));
+        if scanner.takes(b']') {
+            return Some(spans);
+        }
+        scanner.expect(b',').ok()?;
+    }
+}
+
+/// The names and values of an object, which has been scanned before: names with their quotes, values as JSON text. `None`
+/// if it is no object or has more than `most`.
+#[must_use]
+pub fn entries(object: &[u8], most: usize) -> Option<Vec<(Span, Span)>> {
+    let mut scanner = Scanner { bytes: object, at: 0, texts: false };
+    let mut entries = Vec::new();
+    if !scanner.takes(b'{') {
+        return None;
+    }
+    if scanner.takes(b'}') {
+        return Some(entries);
+    }
+    loop {
+        scanner.blanks();
+        let name = scanner.at;
+        scanner.string().ok()?;
+        let name = Span::new(name, scanner.at);
+        scanner.expect(b':').ok()?;
+        scanner.blanks();
+        let value = scanner.at;
+        scanner.value(&[], &mut [], Place { depth: 1, open: 0 }).ok()?;
+        if entries.len() == most {
+            return None;
+        }
+        entries.push((name, Span::new(value, scanner.at)));
+        if scanner.takes(b'}') {
+            return Some(entries);
+        }
+        scanner.expect(b',').ok()?;
+    }
+}
+
+/// What a scalar's JSON text says: a string unescaped, a number or literal as it is written. Objects and arrays say
+/// nothing.
+#[must_use]
+pub fn scalar(text: &[u8]) -> Option<Cow<'_, [u8]>> {
+    match text.first()? {
+        b'{' | b'[' => None,
+        b'"' if text.contains(&b'\\') => {
+            serde_json::from_slice::<String>(text).ok().map(|text| Cow::Owned(text.into_bytes()))
+        }
+        b'"' => text.get(1..text.len().checked_sub(1)?).map(Cow::Borrowed),
+        _ => Some(Cow::Borrowed(text)),
+    }
 }
 
 /// Where the scanner is: how deep, and which wanted paths lead here (a bit each).
@@ -52,9 +130,20 @@ fn all(count: usize) -> u32 {
 struct Scanner<'d> {
     bytes: &'d [u8],
     at: usize,
+    /// Whether wanted members are found as JSON text.
+    texts: bool,
 }
 
 impl Scanner<'_> {
+    fn document(mut self, wanted: &[Option<&JsonPath>], found: &mut [Option<Span>]) -> Result<(), JsonFault> {
+        if str::from_utf8(self.bytes).is_err() {
+            return Err(JsonFault::Malformed);
+        }
+        self.value(wanted, found, Place { depth: 0, open: all(wanted.len()) })?;
+        self.blanks();
+        if self.at == self.bytes.len() { Ok(()) } else { Err(JsonFault::Malformed) }
+    }
+
     /// One value. `place.open` says which paths it continues; those that end here take it.
     fn value(
         &mut self,
@@ -64,21 +153,19 @@ impl Scanner<'_> {
     ) -> Result<(), JsonFault> {
         self.blanks();
         let start = self.at;
-        let span = match self.bytes.get(start) {
-            Some(b'{') => return self.object(wanted, found, place),
-            Some(b'[') => return self.array(wanted, found, place),
-            Some(b'"') => {
-                self.string()?;
-                Span::new(start + 1, self.at - 1)
-            }
-            Some(b'-' | b'0'..=b'9') => {
-                self.number()?;
-                Span::new(start, self.at)
-            }
-            _ => {
-                self.literal()?;
-                Span::new(start, self.at)
-            }
+        let first = self.bytes.get(start).copied();
+        match first {
+            Some(b'{') => self.object(wanted, found, place)?,
+            Some(b'[') => self.array(wanted, found, place)?,
+            Some(b'"') => self.string()?,
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            _ => self.literal()?,
+        }
+        let span = match first {
+            _ if self.texts => Span::new(start, self.at),
+            Some(b'{' | b'[') => return Ok(()),
+            Some(b'"') => Span::new(start + 1, self.at - 1),
+            _ => Span::new(start, self.at),
         };
         for (index, slot) in found.iter_mut().enumerate().filter(|(index, _)| place.open & (1 << index) != 0) {
             if wanted.get(index).copied().flatten().is_some_and(|path| path.0.len() == place.depth) {
@@ -128,8 +215,11 @@ impl Scanner<'_> {
         if self.takes(b']') {
             return Ok(());
         }
+        let mut index = 0;
         loop {
-            self.value(wanted, found, Place { depth: place.depth + 1, open: 0 })?;
+            let open = if place.open == 0 { 0 } else { place.open & leads_to_element(wanted, place.depth, index) };
+            index += 1;
+            self.value(wanted, found, Place { depth: place.depth + 1, open })?;
             if self.takes(b']') {
                 return Ok(());
             }
@@ -249,9 +339,23 @@ impl Scanner<'_> {
     }
 }
 
-/// Which paths have `name` at this depth, a bit each. Names are compared as they are written: no sender escapes the
-/// plain names that are wanted here.
+/// Which paths have `name` at this depth, a bit each. A name with escapes is compared by what it says, as every reader
+/// behind us will: else it could stand beside the plain one, unseen.
 fn leads(wanted: &[Option<&JsonPath>], depth: usize, name: &[u8]) -> u32 {
+    if name.contains(&b'\\') {
+        let quoted = [b"\"", name, b"\""].concat();
+        return serde_json::from_slice::<String>(&quoted)
+            .map_or(0, |name| leads_by_name(wanted, depth, name.as_bytes()));
+    }
+    leads_by_name(wanted, depth, name)
+}
+
+/// Which paths name this element of an array, a bit each.
+fn leads_to_element(wanted: &[Option<&JsonPath>], depth: usize, index: usize) -> u32 {
+    leads_by_name(wanted, depth, decimal(index as u64, &mut [0; 20]))
+}
+
+fn leads_by_name(wanted: &[Option<&JsonPath>], depth: usize, name: &[u8]) -> u32 {
     wanted.iter().enumerate().fold(0, |open, (index, path)| {
         let leads = path.and_then(|path| path.0.get(depth)).is_some_and(|part| part.as_bytes() == name);
         open | (u32::from(leads) << index)

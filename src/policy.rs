@@ -51,6 +51,8 @@ pub struct Route {
     pub keys: Keys,
     /// How old a key's file may become before the key is no longer accepted.
     pub secret_max_age: Option<Duration>,
+    /// What a verification of the endpoint must name, where the provider lets one be chosen.
+    pub verify_token: Option<VerifyToken>,
     /// The URL that the provider calls, for schemes that sign it: scheme and authority, with or without a path.
     pub public_url: Option<Box<str>>,
     /// Permitted methods, upper case.
@@ -85,6 +87,16 @@ pub struct Route {
     pub expires: Option<u64>,
     /// Who answers for the permission.
     pub owner: Option<Box<str>>,
+}
+
+/// A chosen text that a provider's verification of the endpoint carries. Printing it prints nothing.
+#[derive(Clone)]
+pub struct VerifyToken(pub zeroize::Zeroizing<Vec<u8>>);
+
+impl std::fmt::Debug for VerifyToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("VerifyToken(…)")
+    }
 }
 
 /// Deadlines of a connection and an exchange.
@@ -142,6 +154,17 @@ pub enum Mode {
     Enforce,
     /// Denials are recorded and the request is forwarded, marked as unverified.
     Monitor,
+}
+
+impl Mode {
+    /// Its name, as it is configured.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Monitor => "monitor",
+        }
+    }
 }
 
 impl Route {

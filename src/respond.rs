@@ -5,6 +5,8 @@ use std::io::Write;
 
 use bytes::{BufMut, BytesMut};
 
+use crate::auth::challenge::Reply;
+use crate::auth::scheme::Replies;
 use crate::clock::Now;
 use crate::deny::{Denial, Reason};
 use crate::http1::encode::{field, number_field};
@@ -23,6 +25,10 @@ pub struct Context<'a> {
     pub is_head: bool,
     /// Whether the connection stays open.
     pub keep_alive: bool,
+    /// What the route's provider wants of replies.
+    pub replies: Option<&'a Replies>,
+    /// A field of the request that is repeated.
+    pub echo: Option<(&'a str, &'a [u8])>,
     /// For the Date field.
     pub now: Now,
 }
@@ -37,13 +43,23 @@ pub fn denial(out: &mut BytesMut, denial: Denial, context: &Context<'_>) {
     status_line(out, row.status, context);
     if row.status == 401 {
         // RFC 9110 section 15.5.2 wants a challenge; which scheme it is says no more than the status.
-        field(out, b"WWW-Authenticate", b"Signature");
+        let basic = context.replies.is_some_and(|replies| replies.asks_for_basic);
+        let scheme: &[u8] = if basic { b"Basic realm=\"webhooks\", charset=\"UTF-8\"" } else { b"Signature" };
+        field(out, b"WWW-Authenticate", scheme);
     }
     if let Some(allow) = context.allow.filter(|_| denial.reason == Reason::MethodNotAllowed) {
         field(out, b"Allow", allow.as_bytes());
     }
     if let Some(wait) = denial.retry_after {
         number_field(out, b"Retry-After", wait.as_secs().max(1));
+    }
+    match context.replies {
+        Some(replies) if denial.reason == Reason::Duplicate && replies.acknowledged.is_some() => {
+            let text = replies.acknowledged.as_deref().unwrap_or_default();
+            return body_of(out, b"text/plain", text.as_bytes(), context);
+        }
+        Some(replies) if replies.denied_empty && row.status >= 400 => return body_of(out, b"", b"", context),
+        _ => {}
     }
     let mut body = Scratch::default();
     // The scratch is larger than any row; a test writes them all.
@@ -55,10 +71,19 @@ pub fn denial(out: &mut BytesMut, denial: Denial, context: &Context<'_>) {
     body_of(out, b"application/problem+json", body.written(), context);
 }
 
-/// Puts an answer with status 200 into `out`: a challenge's, say.
-pub fn answer(out: &mut BytesMut, content_type: &[u8], body: &[u8], context: &Context<'_>) {
-    status_line(out, 200, context);
-    body_of(out, content_type, body, context);
+/// Puts the answer to a provider's verification of the endpoint into `out`.
+pub fn answer(out: &mut BytesMut, reply: &Reply, context: &Context<'_>) {
+    status_line(out, reply.status, context);
+    // What is given back is a stranger's text: no browser may take it for something else.
+    field(out, b"X-Content-Type-Options", b"nosniff");
+    for (name, value) in &reply.headers {
+        field(out, name.as_bytes(), value);
+    }
+    if reply.status == 204 {
+        out.put_slice(b"\r\n");
+        return;
+    }
+    body_of(out, reply.content_type.as_bytes(), &reply.body, context);
 }
 
 fn status_line(out: &mut BytesMut, status: u16, context: &Context<'_>) {
@@ -71,10 +96,15 @@ fn status_line(out: &mut BytesMut, status: u16, context: &Context<'_>) {
     if !context.keep_alive {
         field(out, b"Connection", b"close");
     }
+    if let Some((name, value)) = context.echo {
+        field(out, name.as_bytes(), value);
+    }
 }
 
 fn body_of(out: &mut BytesMut, content_type: &[u8], body: &[u8], context: &Context<'_>) {
-    field(out, b"Content-Type", content_type);
+    if !content_type.is_empty() {
+        field(out, b"Content-Type", content_type);
+    }
     number_field(out, b"Content-Length", body.len() as u64);
     out.put_slice(b"\r\n");
     if !context.is_head {
@@ -86,6 +116,8 @@ fn body_of(out: &mut BytesMut, content_type: &[u8], body: &[u8], context: &Conte
 fn phrase(status: u16) -> &'static str {
     match status {
         200 => "200 OK",
+        202 => "202 Accepted",
+        204 => "204 No Content",
         400 => "400 Bad Request",
         401 => "401 Unauthorized",
         403 => "403 Forbidden",
@@ -174,6 +206,8 @@ mod tests {
             allow: Some("POST"),
             is_head: false,
             keep_alive,
+            replies: None,
+            echo: None,
             now: Now { wall: std::time::Duration::from_secs(1_700_000_000), ..Now::read() },
         };
         denial(&mut out, reason.into(), &context);

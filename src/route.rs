@@ -4,6 +4,7 @@
 //! take for different paths); a pattern is exact or a prefix that ends in `/*`; an exact match wins over a prefix, a
 //! longer prefix over a shorter one; two routes never have the same pattern.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::policy::Route;
@@ -15,6 +16,16 @@ pub enum PathPattern {
     Exact(Box<str>),
     /// Every path that starts with this text, which ends in `/`.
     Prefix(Box<str>),
+}
+
+impl fmt::Display for PathPattern {
+    /// As it is configured.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(path) => f.write_str(path),
+            Self::Prefix(prefix) => write!(f, "{prefix}*"),
+        }
+    }
 }
 
 /// The permitted endpoints, in matching order.

@@ -13,6 +13,7 @@ use hookwarden::config::knobs::{GLOBAL, Knob, ROUTE};
 use hookwarden::deny::Reason;
 use hookwarden::observe::metrics::Metrics;
 use hookwarden::observe::snapshot::{KeySnapshot, RouteSnapshot, Snapshot, StoreSnapshot};
+use hookwarden::providers;
 
 const README: &str = include_str!("../README.md");
 
@@ -37,6 +38,15 @@ fn settings(heading: &str, prefix: &str, knobs: &[Knob]) -> String {
 fn variables() {
     check("variables", &settings("variable", "HOOKWARDEN_", GLOBAL));
     check("fields", &settings("field", "", ROUTE));
+}
+
+#[test]
+fn unsupported() {
+    let mut table = "| provider | why |\n|---|---|\n".to_owned();
+    for known in providers::unsupported() {
+        writeln!(table, "| {} | {} |", known.name, known.why).expect("a string");
+    }
+    check("unsupported", &table);
 }
 
 #[test]

@@ -3,8 +3,7 @@
 use serde::Serialize;
 
 use crate::pipeline::Shared;
-use crate::policy::{Mode, Route};
-use crate::route::PathPattern;
+use crate::policy::Route;
 
 use super::Readiness;
 
@@ -52,15 +51,9 @@ impl RouteStatus {
     fn new(route: &Route) -> Self {
         Self {
             name: route.name.to_string(),
-            path: match &route.path {
-                PathPattern::Exact(path) => path.to_string(),
-                PathPattern::Prefix(prefix) => format!("{prefix}*"),
-            },
+            path: route.path.to_string(),
             provider: route.provider.to_string(),
-            mode: match route.mode {
-                Mode::Enforce => "enforce",
-                Mode::Monitor => "monitor",
-            },
+            mode: route.mode.name(),
             methods: route.methods.iter().map(ToString::to_string).collect(),
             key_ids: route.keys.iter().map(|key| key.id.to_string()).collect(),
             owner: route.owner.as_ref().map(ToString::to_string),

@@ -1,64 +1,226 @@
-//! Signatures, times and fields taken out of a message, by grammar: strict, bounded, without an allocation.
+//! Signatures, times and captures taken out of a value, by grammar: strict, bounded, without an allocation.
 
 use std::time::Duration;
 
-use data_encoding::{BASE64, BASE64URL, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
+use data_encoding::{BASE64, BASE64URL, BASE64URL_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE};
 
 use crate::http1::framing::digits;
 
 use super::mac::MAX_TAG;
-use super::scheme::{Encoding, Format, Item, ItemValue, TimeUnit};
+use super::scheme::{Encoding, TimeUnit, Timestamp};
 
-/// The most signatures in one header. A rotation needs two; senders with a key for each region stay under ten.
+/// The most signatures in one message. A rotation needs two; senders with a key for each region stay under ten.
 pub const MAX_CANDIDATES: usize = 16;
 
-/// What a signature header says.
+/// The most captures that templates read.
+pub const MAX_CAPTURES: usize = 4;
+
+/// The grammar of a signature's value: items set apart by a separator, as in `t={timestamp},v1={signature}`.
+#[derive(Debug, Clone, Default)]
+pub struct Format {
+    /// What stands between items; `None` where the whole value is one item.
+    pub separator: Option<u8>,
+    /// What stands between groups of items, each in the whole grammar.
+    pub group: Option<u8>,
+    /// The known items. Others (another version's signature, say) are passed over, so they can never be downgraded to.
+    pub items: Box<[Item]>,
+    /// Whether several signature items may stand there, as in a key rotation.
+    pub many: bool,
+    /// Whether items are known by their position, not by their text.
+    pub positional: bool,
+}
+
+/// One item of a signature's value: text and values in turn.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// Text before the first value.
+    pub prefix: Box<str>,
+    /// What the first value is.
+    pub value: ItemValue,
+    /// Further values, each with the text before it.
+    pub more: Box<[(Box<str>, ItemValue)]>,
+    /// Text after the last value.
+    pub suffix: Box<str>,
+    /// Whether it may be empty or missing.
+    pub optional: bool,
+}
+
+/// What the value of an item is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ItemValue {
+    /// The encoded signature, or the token.
+    Signature,
+    /// The signed time.
+    Timestamp,
+    /// A capture that templates read, by its index.
+    Capture(usize),
+    /// Something that nobody reads.
+    Ignored,
+    /// A part of the secret that the sender names, which nobody reads: every key is tried.
+    Part(usize),
+    /// No value: the item's text alone, which must stand there.
+    Text,
+}
+
+/// What a signature's value says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Presented<'b> {
     candidates: [&'b [u8]; MAX_CANDIDATES],
     count: usize,
-    /// The time's text, where the header carries it.
+    /// The time's text, where the value carries it.
     pub timestamp: Option<&'b [u8]>,
+    /// The captures; empty where there was none.
+    pub captures: [&'b [u8]; MAX_CAPTURES],
+    texts: usize,
 }
 
 impl<'b> Presented<'b> {
+    const NOTHING: Self =
+        Self { candidates: [b""; MAX_CANDIDATES], count: 0, timestamp: None, captures: [b""; MAX_CAPTURES], texts: 0 };
+
     /// The encoded signatures.
     #[must_use]
     pub fn candidates(&self) -> &[&'b [u8]] {
         &self.candidates[..self.count]
     }
+
+    fn keep(&mut self, format: &Format, value: ItemValue, text: &'b [u8]) -> Option<()> {
+        match value {
+            ItemValue::Text => self.texts += 1,
+            ItemValue::Ignored | ItemValue::Part(_) => {}
+            ItemValue::Timestamp => match self.timestamp.replace(text) {
+                Some(other) if format.group.is_none() || other != text => return None,
+                _ => {}
+            },
+            ItemValue::Capture(index) => {
+                let slot = self.captures.get_mut(index)?;
+                if !slot.is_empty() && *slot != text {
+                    return None;
+                }
+                *slot = text;
+            }
+            ItemValue::Signature if self.count > 0 && !format.may_repeat() => return None,
+            ItemValue::Signature => {
+                *self.candidates.get_mut(self.count)? = text;
+                self.count += 1;
+            }
+        }
+        Some(())
+    }
 }
 
-/// Reads a signature header by its grammar. `None`: it does not follow it, or says something twice that may stand once.
+impl Format {
+    /// The whole value is the signature.
+    #[must_use]
+    pub fn whole() -> Self {
+        let item = Item {
+            prefix: "".into(),
+            value: ItemValue::Signature,
+            more: Box::new([]),
+            suffix: "".into(),
+            optional: false,
+        };
+        Self { items: Box::new([item]), ..Self::default() }
+    }
+
+    /// Whether a value of that kind stands in it.
+    #[must_use]
+    pub fn has(&self, value: ItemValue) -> bool {
+        self.values().any(|other| other == value)
+    }
+
+    /// All its values.
+    pub fn values(&self) -> impl Iterator<Item = ItemValue> {
+        self.items.iter().flat_map(|item| std::iter::once(item.value).chain(item.more.iter().map(|(_, value)| *value)))
+    }
+
+    /// Several signature items: of one kind repeated, of groups, or of different kinds that may be empty.
+    fn may_repeat(&self) -> bool {
+        self.many || self.group.is_some() || self.items.iter().any(|item| item.optional)
+    }
+}
+
+/// Reads a signature's value by its grammar. `None`: it does not follow it, or says something twice that may stand once.
 #[must_use]
 pub fn presented<'b>(format: &Format, value: &'b [u8]) -> Option<Presented<'b>> {
-    let mut presented = Presented { candidates: [b""; MAX_CANDIDATES], count: 0, timestamp: None };
-    match format.separator {
-        None => take(format, value, &mut presented)?,
+    let mut presented = Presented::NOTHING;
+    match format.group {
+        None => take_group(format, value, &mut presented)?,
         Some(separator) => {
-            for item in value.split(|&byte| byte == separator) {
-                take(format, item.trim_ascii(), &mut presented)?;
+            for group in value.split(|&byte| byte == separator).filter(|group| !group.is_empty()) {
+                take_group(format, group, &mut presented)?;
             }
         }
     }
-    let wants_time = format.items.iter().any(|item| item.value == ItemValue::Timestamp);
-    (presented.count > 0 && wants_time == presented.timestamp.is_some()).then_some(presented)
+    let wants_time = format.has(ItemValue::Timestamp);
+    let texts = format.values().filter(|value| *value == ItemValue::Text).count();
+    let good = presented.count > 0 && wants_time == presented.timestamp.is_some() && presented.texts >= texts;
+    good.then_some(presented)
+}
+
+fn take_group<'b>(format: &Format, value: &'b [u8], presented: &mut Presented<'b>) -> Option<()> {
+    let Some(separator) = format.separator else { return take(format, &format.items, value, presented) };
+    for (index, text) in value.split(|&byte| byte == separator).enumerate() {
+        let items = match format.positional {
+            false => &*format.items,
+            true if index < format.items.len() => format.items.get(index..=index)?,
+            true if format.many => format.items.get(format.items.len() - 1..)?,
+            true => return None,
+        };
+        take(format, items, text.trim_ascii(), presented)?;
+    }
+    Some(())
 }
 
 /// Takes one item. Items that the grammar does not know are passed over in a list, and refused where there is none.
-fn take<'b>(format: &Format, text: &'b [u8], presented: &mut Presented<'b>) -> Option<()> {
-    let known = |item: &Item| text.strip_prefix(item.prefix.as_bytes()).map(|value| (item.value, value));
-    match format.items.iter().find_map(known) {
-        None => format.separator.map(|_| ()),
-        Some((_, b"")) => None,
-        Some((ItemValue::Timestamp, value)) => presented.timestamp.replace(value).is_none().then_some(()),
-        Some((ItemValue::Signature, _)) if presented.count > 0 && !format.many => None,
-        Some((ItemValue::Signature, value)) => {
-            *presented.candidates.get_mut(presented.count)? = value;
-            presented.count += 1;
-            Some(())
+fn take<'b>(format: &Format, items: &[Item], text: &'b [u8], presented: &mut Presented<'b>) -> Option<()> {
+    let known = items.iter().find_map(|item| match read(item, text) {
+        Read::Other => None,
+        read @ (Read::Empty | Read::Values(_)) => Some((item, read)),
+    });
+    match known {
+        None => format.separator.filter(|_| !format.positional).map(|_| ()),
+        Some((item, Read::Empty)) => item.optional.then_some(()),
+        Some((item, Read::Values(values))) => {
+            let kinds = std::iter::once(item.value).chain(item.more.iter().map(|(_, value)| *value));
+            kinds.zip(values).try_for_each(|(kind, value)| presented.keep(format, kind, value))
         }
+        Some((_, Read::Other)) => None,
     }
+}
+
+/// The most values of one item.
+const MAX_VALUES: usize = 4;
+
+enum Read<'b> {
+    /// Another item.
+    Other,
+    /// This item, with an empty value.
+    Empty,
+    /// This item.
+    Values([&'b [u8]; MAX_VALUES]),
+}
+
+fn read<'b>(item: &Item, text: &'b [u8]) -> Read<'b> {
+    let Some(mut rest) = text.strip_prefix(item.prefix.as_bytes()) else { return Read::Other };
+    if item.value == ItemValue::Text {
+        return if rest.is_empty() { Read::Values([b""; MAX_VALUES]) } else { Read::Other };
+    }
+    let mut values = [&b""[..]; MAX_VALUES];
+    let mut slots = values.iter_mut();
+    for (literal, _) in &item.more {
+        let (Some(at), Some(slot)) = (memchr::memmem::find(rest, literal.as_bytes()), slots.next()) else {
+            return Read::Other;
+        };
+        *slot = rest.get(..at).unwrap_or_default();
+        rest = rest.get(at + literal.len()..).unwrap_or_default();
+    }
+    let (Some(last), Some(slot)) = (rest.strip_suffix(item.suffix.as_bytes()), slots.next()) else {
+        return Read::Other;
+    };
+    *slot = last;
+    let count = item.more.len() + 1;
+    if values.iter().take(count).any(|value| value.is_empty()) { Read::Empty } else { Read::Values(values) }
 }
 
 /// Decodes a signature of exactly `len` bytes. Anything else, and every second way to write the same bytes but hex's
@@ -66,14 +228,13 @@ fn take<'b>(format: &Format, text: &'b [u8], presented: &mut Presented<'b>) -> O
 #[must_use]
 pub fn decode(encoding: Encoding, text: &[u8], len: usize) -> Option<[u8; MAX_TAG]> {
     let codec = match encoding {
-        Encoding::Hex => &HEXLOWER_PERMISSIVE,
+        Encoding::Hex | Encoding::HexUpper => &HEXLOWER_PERMISSIVE,
         Encoding::Base64 => &BASE64,
         Encoding::Base64Url if text.ends_with(b"=") => &BASE64URL,
         Encoding::Base64Url => &BASE64URL_NOPAD,
+        Encoding::Base64Hex => return decode_base64_hex(text, len),
     };
-    // A decoder would let padding stand between quads as well, as in texts that were put together from several.
-    let unpadded = text.split(|&byte| byte == b'=').next().unwrap_or_default().len();
-    if text[unpadded..].iter().any(|&byte| byte != b'=') {
+    if has_inner_padding(text) {
         return None;
     }
     // Room for the padding that a decoder counts in.
@@ -85,26 +246,79 @@ pub fn decode(encoding: Encoding, text: &[u8], len: usize) -> Option<[u8; MAX_TA
     Some(decoded)
 }
 
+/// A decoder would let padding stand between quads as well, as in texts that were put together from several.
+fn has_inner_padding(text: &[u8]) -> bool {
+    let mut after = text.iter().skip_while(|byte| **byte != b'=');
+    after.any(|byte| *byte != b'=')
+}
+
+fn decode_base64_hex(text: &[u8], len: usize) -> Option<[u8; MAX_TAG]> {
+    if has_inner_padding(text) {
+        return None;
+    }
+    let mut room = [0; 2 * MAX_TAG + 3];
+    let space = room.get_mut(..BASE64.decode_len(text.len()).ok()?)?;
+    let written = BASE64.decode_mut(text, space).ok()?;
+    let hex = room.get(..written).filter(|hex| hex.len() == 2 * len)?;
+    let mut decoded = [0; MAX_TAG];
+    HEXLOWER.decode_mut(hex, decoded.get_mut(..len)?).ok()?;
+    Some(decoded)
+}
+
 /// Reads a time since the Unix epoch. No sign, no fraction of a whole unit, no time before 1970.
 #[must_use]
-pub fn time(unit: TimeUnit, text: &[u8]) -> Option<Duration> {
-    match unit {
+pub fn time(timestamp: &Timestamp, text: &[u8]) -> Option<Duration> {
+    match timestamp.unit {
         TimeUnit::Seconds => digits(text).map(Duration::from_secs),
         TimeUnit::Milliseconds => digits(text).map(Duration::from_millis),
+        TimeUnit::Microseconds => digits(text).map(Duration::from_micros),
+        TimeUnit::SecondsOrMilliseconds => digits(text).map(|count| match count {
+            0..=MOST_SECONDS => Duration::from_secs(count),
+            _ => Duration::from_millis(count),
+        }),
         TimeUnit::Rfc3339 => {
             let time: jiff::Timestamp = str::from_utf8(text).ok()?.parse().ok()?;
             Duration::try_from(time.as_duration()).ok()
         }
+        TimeUnit::HttpDate => {
+            let text = str::from_utf8(text).ok()?;
+            let time = jiff::fmt::strtime::parse("%a, %d %b %Y %H:%M:%S GMT", text).ok()?.to_datetime().ok()?;
+            since_epoch(time, 0)
+        }
+        TimeUnit::DateTime => {
+            let (date, rest) = str::from_utf8(text).ok()?.split_at_checked(10)?;
+            let time = rest.strip_prefix([' ', 'T', '.'])?;
+            since_epoch(format!("{date}T{time}").parse().ok()?, timestamp.offset)
+        }
+        TimeUnit::Created => {
+            let mut parameters = text.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+            digits(parameters.find_map(|parameter| parameter.strip_prefix(b"created="))?).map(Duration::from_secs)
+        }
     }
+}
+
+/// The last second of the year 4999: a larger count is one of milliseconds.
+const MOST_SECONDS: u64 = 95_617_583_999;
+
+fn since_epoch(time: jiff::civil::DateTime, offset: i32) -> Option<Duration> {
+    let time = jiff::tz::Offset::from_seconds(offset).ok()?.to_timestamp(time).ok()?;
+    Duration::try_from(time.as_duration()).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::scheme::TimestampFrom;
 
     fn format(items: &[(&str, ItemValue)], separator: Option<u8>, many: bool) -> Format {
-        let item = |(prefix, value): &(&str, ItemValue)| Item { prefix: (*prefix).into(), value: *value };
-        Format { separator, items: items.iter().map(item).collect(), many }
+        let item = |(prefix, value): &(&str, ItemValue)| Item {
+            prefix: (*prefix).into(),
+            value: *value,
+            more: Box::new([]),
+            suffix: "".into(),
+            optional: false,
+        };
+        Format { separator, items: items.iter().map(item).collect(), many, ..Format::default() }
     }
 
     #[test]
@@ -177,13 +391,28 @@ mod tests {
     #[test]
     fn times() {
         let check = |unit, text: &str, expected: Option<u64>| {
-            assert_eq!(time(unit, text.as_bytes()).map(|time| time.as_secs()), expected, "{unit:?} {text}");
+            let timestamp = Timestamp { from: TimestampFrom::Signature, unit, offset: 7 * 3600 };
+            assert_eq!(time(&timestamp, text.as_bytes()).map(|time| time.as_secs()), expected, "{unit:?} {text}");
         };
         check(TimeUnit::Seconds, "1700000000", Some(1_700_000_000));
         check(TimeUnit::Seconds, "18446744073709551615", Some(u64::MAX));
         check(TimeUnit::Milliseconds, "1700000000123", Some(1_700_000_000));
         check(TimeUnit::Rfc3339, "2023-11-14T22:13:20Z", Some(1_700_000_000));
         check(TimeUnit::Rfc3339, "2023-11-14T23:13:20.5+01:00", Some(1_700_000_000));
+        check(TimeUnit::Microseconds, "1700000000123456", Some(1_700_000_000));
+        check(TimeUnit::SecondsOrMilliseconds, "1700000000", Some(1_700_000_000));
+        check(TimeUnit::SecondsOrMilliseconds, "1700000000123", Some(1_700_000_000));
+        check(TimeUnit::HttpDate, "Tue, 14 Nov 2023 22:13:20 GMT", Some(1_700_000_000));
+        check(TimeUnit::DateTime, "2023-11-15 05:13:20", Some(1_700_000_000));
+        check(TimeUnit::DateTime, "2023-11-15.05:13:20", Some(1_700_000_000));
+        check(TimeUnit::DateTime, "2023-11-15T05:13:20.999", Some(1_700_000_000));
+        check(TimeUnit::Created, "a=(\"@method\");created=1700000000;keyid=\"k\"", Some(1_700_000_000));
+        for bad in ["", "Tue, 14 Nov 2023 22:13:20", "Mon, 14 Nov 2023 22:13:20 GMT", "Tue, 14 Nov 2023 22:13:20 UTC"] {
+            check(TimeUnit::HttpDate, bad, None);
+        }
+        for bad in ["", "2023-11-15", "2023-11-15 05:13:20Z", "2023-11-15/05:13:20", "2023-13-15 05:13:20"] {
+            check(TimeUnit::DateTime, bad, None);
+        }
         for bad in ["", "+5", "-1", "1.5", " 1", "1 ", "0x1", "1e9", "18446744073709551616", "٣"] {
             check(TimeUnit::Seconds, bad, None);
         }

@@ -1,9 +1,12 @@
 //! A route's active keys. Several are all accepted, which is how a secret is rotated without downtime.
 
-use data_encoding::{BASE64, BASE64_NOPAD, HEXLOWER_PERMISSIVE};
+use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::http1::Span;
+
+use super::feed::{Sources, render};
 use super::mac::Mac;
 use super::scheme::{Algorithm, Proof, Scheme, SecretEncoding, SecretForm};
 
@@ -17,6 +20,34 @@ pub struct Key {
     /// Since when it is in use, in seconds since the Unix epoch, where that is known.
     pub since: Option<u64>,
     material: Material,
+    /// The secret's text, where templates read it.
+    secret: Option<Secret>,
+}
+
+/// A secret as templates read it. Wiped when it is dropped.
+pub struct Secret {
+    text: Zeroizing<Vec<u8>>,
+    parts: Box<[Span]>,
+}
+
+impl Secret {
+    /// The whole.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// One part.
+    #[must_use]
+    pub fn part(&self, index: usize) -> Option<&[u8]> {
+        self.parts.get(index).map(|span| span.get(&self.text))
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
 }
 
 /// A secret as it was configured.
@@ -48,6 +79,8 @@ impl std::fmt::Debug for KeyText {
 enum Material {
     /// The state to clone for each message. It cannot be wiped by us: the hash crates do not.
     Mac(Mac),
+    /// The key is made of each message's own facts.
+    Made(Algorithm),
     /// A token's SHA-256: what is compared, so that neither length nor content shows in the time it takes.
     Token { digest: [u8; 32], text: Zeroizing<Vec<u8>> },
 }
@@ -67,6 +100,9 @@ pub enum KeyFault {
     /// One is not written as the scheme wants it.
     #[error("key {0} is not valid {1}")]
     Encoding(String, &'static str),
+    /// One does not have the parts that the scheme wants.
+    #[error("key {0} is not written as {1}")]
+    Parts(String, String),
     /// Two are the same.
     #[error("keys {0} and {1} are the same")]
     Duplicate(String, String),
@@ -143,12 +179,28 @@ impl Key {
         if !(1..=64).contains(&id.len()) || !id.as_bytes().iter().all(is_plain) {
             return Err(KeyFault::Id(id.clone()));
         }
-        let secret = decode(&scheme.secret, id, text)?;
-        let material = match &scheme.proof {
-            Proof::Hmac { algorithm, .. } => Material::Mac(prepare(*algorithm, id, &secret)?),
-            Proof::Token => Material::Token { digest: Sha256::digest(&*secret).into(), text: secret },
+        let secret = Secret::new(&scheme.secret, id, text)?;
+        let sources = Sources { secret: Some(&secret), ..Sources::default() };
+        let made = |template: &Option<_>| match template {
+            Some(template) => render(template, &sources),
+            None => Some(secret.text.clone()),
         };
-        Ok(Self { id: id.as_str().into(), since: *since, material })
+        let fault = || KeyFault::Encoding(id.clone(), "for this scheme");
+        let material = match &scheme.proof {
+            Proof::Digest { algorithm, .. } => Material::Mac(Mac::plain(*algorithm)),
+            Proof::Hmac { algorithm, .. } if scheme.secret.key.as_ref().is_some_and(|key| !key.is_constant()) => {
+                Material::Made(*algorithm)
+            }
+            Proof::Hmac { algorithm, .. } => {
+                Material::Mac(Mac::new(*algorithm, &made(&scheme.secret.key).ok_or_else(fault)?).ok_or_else(fault)?)
+            }
+            Proof::Token => {
+                let sent = made(&scheme.secret.sent).ok_or_else(fault)?;
+                Material::Token { digest: Sha256::digest(&*sent).into(), text: sent }
+            }
+        };
+        let secret = scheme.keeps_secret().then_some(secret);
+        Ok(Self { id: id.as_str().into(), since: *since, material, secret })
     }
 
     /// The key that forwarded requests are signed with anew: a Standard Webhooks key, `whsec_` and base64.
@@ -156,19 +208,33 @@ impl Key {
     /// # Errors
     /// It is empty or no base64.
     pub fn for_resigning(text: &[u8]) -> Result<Self, KeyFault> {
-        let form = SecretForm { strip_prefix: "whsec_".into(), encoding: SecretEncoding::Base64 };
-        let secret = decode(&form, "resign", text)?;
-        let material = Material::Mac(prepare(Algorithm::Sha256, "resign", &secret)?);
-        Ok(Self { id: "resign".into(), since: None, material })
+        let form = SecretForm { strip_prefix: "whsec_".into(), encoding: SecretEncoding::Base64, ..SecretForm::text() };
+        let secret = Secret::new(&form, "resign", text)?;
+        let fault = || KeyFault::Encoding("resign".into(), "for this algorithm");
+        let material = Material::Mac(Mac::new(Algorithm::Sha256, &secret.text).ok_or_else(fault)?);
+        Ok(Self { id: "resign".into(), since: None, material, secret: None })
     }
 
-    /// A fresh HMAC under this key; `None` for a token.
+    /// A fresh HMAC or hash under this key; `None` for a token, and for a key that is made of each message.
     #[must_use]
     pub fn mac(&self) -> Option<Mac> {
         match &self.material {
             Material::Mac(mac) => Some(mac.clone()),
-            Material::Token { .. } => None,
+            Material::Made(_) | Material::Token { .. } => None,
         }
+    }
+
+    /// A fresh HMAC or hash under this key for one message.
+    pub(super) fn mac_for(&self, scheme: &Scheme, sources: &Sources<'_>) -> Option<Mac> {
+        match &self.material {
+            Material::Made(algorithm) => Mac::new(*algorithm, &render(scheme.secret.key.as_ref()?, sources)?),
+            Material::Mac(_) | Material::Token { .. } => self.mac(),
+        }
+    }
+
+    /// The secret, where templates read it.
+    pub(super) fn secret(&self) -> Option<&Secret> {
+        self.secret.as_ref()
     }
 
     /// The SHA-256 of a token; `None` for an HMAC key.
@@ -176,7 +242,7 @@ impl Key {
     pub(super) fn token_digest(&self) -> Option<&[u8; 32]> {
         match &self.material {
             Material::Token { digest, .. } => Some(digest),
-            Material::Mac(_) => None,
+            Material::Mac(_) | Material::Made(_) => None,
         }
     }
 
@@ -185,7 +251,7 @@ impl Key {
     pub(super) fn token(&self) -> Option<&[u8]> {
         match &self.material {
             Material::Token { text, .. } => Some(text),
-            Material::Mac(_) => None,
+            Material::Mac(_) | Material::Made(_) => None,
         }
     }
 }
@@ -196,19 +262,55 @@ impl std::fmt::Debug for Key {
     }
 }
 
-fn prepare(algorithm: Algorithm, id: &str, secret: &[u8]) -> Result<Mac, KeyFault> {
-    Mac::new(algorithm, secret).ok_or_else(|| KeyFault::Encoding(id.to_owned(), "for this algorithm"))
+impl Secret {
+    /// Decodes a configured secret, and finds its parts.
+    fn new(form: &SecretForm, id: &str, text: &[u8]) -> Result<Self, KeyFault> {
+        let text = decode(form, id, text)?;
+        if form.ascii && !text.is_ascii() {
+            return Err(KeyFault::Encoding(id.to_owned(), "ASCII"));
+        }
+        let parts = split(form, &text).ok_or_else(|| {
+            let names: Vec<&str> = form.parts.iter().map(|part| &**part).collect();
+            KeyFault::Parts(id.to_owned(), names.join(&form.join.to_string()))
+        })?;
+        Ok(Self { text, parts })
+    }
+}
+
+/// Where the parts stand; the last may hold the separator.
+fn split(form: &SecretForm, text: &[u8]) -> Option<Box<[Span]>> {
+    if form.parts.is_empty() {
+        return Some(Box::new([]));
+    }
+    let separator = u8::try_from(form.join).ok()?;
+    let parts: Box<[_]> =
+        text.splitn(form.parts.len(), |byte| *byte == separator).map(|part| Span::of(part, text)).collect();
+    (parts.len() == form.parts.len() && parts.iter().all(|part| !part.is_empty())).then_some(parts)
 }
 
 fn decode(form: &SecretForm, id: &str, text: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyFault> {
-    let bare = text.strip_prefix(form.strip_prefix.as_bytes()).unwrap_or(text);
+    let prefixes = std::iter::once(&form.strip_prefix).chain(&form.other_prefixes).filter(|prefix| !prefix.is_empty());
+    let stripped = prefixes.into_iter().find_map(|prefix| strip(prefix, text));
+    let bare = stripped.unwrap_or(text);
     let failed = |what| KeyFault::Encoding(id.to_owned(), what);
     let decoded = match form.encoding {
+        _ if form.only_if_prefixed && stripped.is_none() => bare.to_vec(),
         SecretEncoding::Text => bare.to_vec(),
         SecretEncoding::Hex => HEXLOWER_PERMISSIVE.decode(bare).map_err(|_| failed("hexadecimal"))?,
+        SecretEncoding::Base64 if form.url_safe => {
+            BASE64URL.decode(bare).or_else(|_| BASE64URL_NOPAD.decode(bare)).map_err(|_| failed("base64url"))?
+        }
         SecretEncoding::Base64 => {
             BASE64.decode(bare).or_else(|_| BASE64_NOPAD.decode(bare)).map_err(|_| failed("base64"))?
         }
     };
     if decoded.is_empty() { Err(KeyFault::Empty(id.to_owned())) } else { Ok(Zeroizing::new(decoded)) }
+}
+
+/// What follows a prefix, in which `*` stands for anything but what comes after it.
+fn strip<'t>(prefix: &str, text: &'t [u8]) -> Option<&'t [u8]> {
+    let Some((before, after)) = prefix.split_once('*') else { return text.strip_prefix(prefix.as_bytes()) };
+    let rest = text.strip_prefix(before.as_bytes())?;
+    let at = memchr::memmem::find(rest, after.as_bytes()).filter(|at| *at > 0)?;
+    rest.get(at + after.len()..)
 }

@@ -1,8 +1,9 @@
 //! Who sent it: did the holder of a route's key send exactly this, now?
 //!
-//! A scheme is data ([`scheme`]), a template of what is signed is compiled once ([`template`]), what the sender presents
-//! is taken out by grammar ([`extract`]), and [`Verifier`] compares it with what the keys make. [`sign`] makes what a
-//! provider would send, from the same data; it serves the `sign` command, the demo and the tests.
+//! A scheme is data ([`scheme`]), a template of what is signed is compiled once ([`template`]) and read from the message
+//! ([`feed`], with [`filter`] between the two and the few [`special`] rules), what the sender presents is taken out by
+//! grammar ([`extract`]), and [`Verifier`] compares it with what the keys make. [`sign`] makes what a provider would
+//! send, from the same data; it serves the `sign` command, the demo and the tests.
 //!
 //! Past attacks and what stops them here:
 //!
@@ -14,18 +15,27 @@
 //! | a header given twice, one for us and one for the service | refused |
 //! | `now - timestamp` that overflows | unsigned times, saturating differences |
 //! | two signatures on one message, replayed with one | a claim under each active key |
-//! | an endpoint verification as a signing oracle | the token's alphabet can form no signed content ([`challenge`]) |
+//! | an endpoint verification as a signing oracle | a signed content that could be a token is refused ([`challenge`]) |
+//! | a signed member that stands twice, once with escapes in its name | both are seen, and refused ([`feed`]) |
+//! | a compressed body that never ends | what it may grow to is bounded ([`filter`]) |
 //!
 //! Deliberately absent: clocks, I/O, any repair of what the sender wrote.
 
 pub mod challenge;
 pub mod extract;
+pub mod feed;
+pub mod filter;
 mod form;
 pub mod keys;
+pub mod list;
 pub mod mac;
+mod multipart;
 pub mod scheme;
 pub mod sign;
+pub mod special;
+mod taken;
 pub mod template;
+mod twilio;
 mod verify;
 
 use std::time::Duration;
@@ -33,7 +43,7 @@ use std::time::Duration;
 use crate::clock::Now;
 use crate::deny::{Denial, Reason};
 
-pub use verify::{Site, Verified, Verifier};
+pub use verify::{MAX_CONTENTS, MAX_TOKEN_ROOM, Site, Verified, Verifier};
 
 /// Is it from now? Without a signed time there is nothing to ask.
 ///

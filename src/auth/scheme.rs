@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
-use super::template::Template;
+use super::challenge::{Challenge, Shape};
+use super::extract::{Format, ItemValue};
+use super::list::HeaderList;
+use super::template::{Piece, Template};
 
 /// A provider's scheme.
 #[derive(Debug, Clone)]
@@ -14,6 +17,16 @@ pub struct Scheme {
     pub proof: Proof,
     /// Where the signature or token stands.
     pub signature: Signature,
+    /// Conditions beside the signature. All must hold.
+    pub checks: Box<[Check]>,
+    /// The array in the JSON body of which every element carries a signature of its own.
+    pub each: Option<JsonPath>,
+    /// The form field that holds the JSON document, where the body is not that itself.
+    pub document: Option<Box<str>>,
+    /// Every member that a template reads: they are found in one scan.
+    pub members: Box<[JsonPath]>,
+    /// The header fields that are signed as a list.
+    pub header_list: Option<HeaderList>,
     /// The signed time, where there is one. A time that is not signed proves nothing and is not stated here.
     pub timestamp: Option<Timestamp>,
     /// How far the signed time may be from now, either way, where the route does not say.
@@ -24,27 +37,97 @@ pub struct Scheme {
     pub event: Option<Field>,
     /// How the configured secret becomes the key.
     pub secret: SecretForm,
-    /// The endpoint verification that is answered here.
-    pub challenge: Option<Challenge>,
+    /// The endpoint verifications that are answered here.
+    pub challenges: Box<[Challenge]>,
+    /// What a challenge's token may be, where the key signs it: no message whose signed content is such a text is
+    /// accepted, so the answer is never the signature of a message.
+    pub oracle: Option<(Shape, usize)>,
+    /// What of the message the proof binds.
+    pub binding: Binding,
+    /// Whether a claim remembers the body beside what is signed.
+    pub claims_body: bool,
+    /// Whether genuine messages may be alike byte for byte, so that claims would refuse some of them.
+    pub repeats: bool,
+    /// What the provider wants of replies.
+    pub reply: Replies,
 }
 
 impl Scheme {
     /// Whether a field's value is part of what the provider signs.
     #[must_use]
     pub fn signs(&self, field: &Field) -> bool {
-        match (&self.proof, field) {
-            (Proof::Hmac { signed, .. }, Field::Header(name)) => signed.binds_header(name),
-            (Proof::Hmac { signed, .. }, Field::Json(_)) => signed.binds_body(),
-            (Proof::Token, _) => false,
+        let all = |holds: &dyn Fn(&Template) -> bool| !self.contents().is_empty() && self.contents().iter().all(holds);
+        // An element's members are read below the array: a path from the document's root is another member.
+        let whole = self.binding == Binding::Full && self.each.is_none();
+        let has = |signed: &Template, field: &Field| {
+            signed.any_of(&|piece| {
+                let json = matches!((piece, field), (Piece::Json(one), Field::Json(other)) if one == other);
+                let form = matches!((piece, field), (Piece::Form(one), Field::Form(other)) if one == other);
+                json || form
+                    || matches!((piece, field), (Piece::QueryParameter(one), Field::Query(other)) if one == other)
+            })
+        };
+        match field {
+            Field::Header(name) => {
+                let listed = self.header_list.as_ref().is_some_and(|list| list.binds(name));
+                all(&|signed| signed.binds_header(name) || listed && signed.has(&Piece::HeaderList))
+            }
+            Field::Query(_) => all(&|signed| signed.binds_query() || has(signed, field)),
+            Field::Form(_) => all(&|signed| whole && signed.binds_body() || has(signed, field)),
+            Field::Json(_) => all(&|signed| whole && signed.binds_body() || self.each.is_none() && has(signed, field)),
         }
     }
 
-    /// The template of what is signed; `None` for a token.
+    /// The template of what is signed, the first where several are acceptable; `None` for a token.
     #[must_use]
     pub fn signed(&self) -> Option<&Template> {
+        self.contents().first()
+    }
+
+    /// The templates of what may be signed; none for a token.
+    #[must_use]
+    pub fn contents(&self) -> &[Template] {
         match &self.proof {
-            Proof::Hmac { signed, .. } => Some(signed),
+            Proof::Hmac { signed, .. } | Proof::Digest { signed, .. } => signed,
+            Proof::Token => &[],
+        }
+    }
+
+    /// The hash, where there is one.
+    #[must_use]
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        match &self.proof {
+            Proof::Hmac { algorithm, .. } | Proof::Digest { algorithm, .. } => Some(*algorithm),
             Proof::Token => None,
+        }
+    }
+
+    /// Whether the URL that the provider calls is part of the proof, so that it must be known here.
+    #[must_use]
+    pub fn needs_public_url(&self) -> bool {
+        let checks = self.checks.iter().flat_map(|check| [&check.value, &check.equals]);
+        self.contents().iter().chain(checks).any(Template::reads_url)
+    }
+
+    /// Whether a secret's text must be kept beside the key that is made of it.
+    #[must_use]
+    pub fn keeps_secret(&self) -> bool {
+        let checks = self.checks.iter().flat_map(|check| [&check.value, &check.equals]);
+        let replies = self.challenges.iter().flat_map(Challenge::templates);
+        let templates = self.contents().iter().chain(checks).chain(replies).chain(&self.secret.key);
+        let names_part = self.signature.format.values().any(|value| matches!(value, ItemValue::Part(_)));
+        names_part || templates.into_iter().any(Template::reads_secret)
+    }
+
+    /// Whether the body can be hashed as it arrives: all that stands before it is known from the head.
+    #[must_use]
+    pub fn streams(&self) -> bool {
+        let in_head = self.signature.place.is_in_head() && self.each.is_none();
+        let time_in_head = self.timestamp.as_ref().is_none_or(|time| time.from.is_in_head());
+        let key_is_known = self.secret.key.as_ref().is_none_or(Template::is_constant);
+        match self.contents() {
+            [signed] => signed.has_body() && !signed.waits_for_body() && in_head && time_in_head && key_is_known,
+            _ => false,
         }
     }
 }
@@ -56,16 +139,25 @@ pub enum Proof {
     Hmac {
         /// The hash.
         algorithm: Algorithm,
-        /// The bytes that are signed.
-        signed: Template,
+        /// The bytes that are signed; where there are several, each is acceptable.
+        signed: Box<[Template]>,
+    },
+    /// A plain hash over content that holds the secret.
+    Digest {
+        /// The hash.
+        algorithm: Algorithm,
+        /// The bytes that are hashed; where there are several, each is acceptable.
+        signed: Box<[Template]>,
     },
     /// The secret itself, sent along. Binds neither body nor time.
     Token,
 }
 
-/// The hash of an HMAC.
+/// A hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
+    /// MD5: broken as a hash, only where a provider has nothing better.
+    Md5,
     /// SHA-1: weak as a hash, still sound in HMAC; only where a provider has nothing better.
     Sha1,
     /// SHA-256.
@@ -74,6 +166,10 @@ pub enum Algorithm {
     Sha384,
     /// SHA-512.
     Sha512,
+    /// SHA3-256 (FIPS 202), as a plain digest.
+    Sha3,
+    /// Keccak-256 with the original padding, as a plain digest.
+    Keccak256,
 }
 
 /// How bytes are written as text.
@@ -81,50 +177,76 @@ pub enum Algorithm {
 pub enum Encoding {
     /// Hexadecimal; either case is accepted, lower is made.
     Hex,
+    /// Hexadecimal; either case is accepted, upper is made.
+    HexUpper,
     /// Base64 with padding (RFC 4648 section 4).
     Base64,
     /// Base64url; padding optional (RFC 4648 section 5).
     Base64Url,
+    /// Base64 of the lower-case hexadecimal text.
+    Base64Hex,
 }
 
-/// Where the signature or token stands.
+/// Where the signature or token stands, and how it is written.
 #[derive(Debug, Clone)]
 pub struct Signature {
-    /// The one header field that carries it.
+    /// The header field that carries it, the first where there are several; empty where it is no header field.
     pub header: Box<str>,
+    /// Where it stands.
+    pub place: SignaturePlace,
     /// The grammar of its value.
     pub format: Format,
+    /// Further grammars: the first that fits is taken.
+    pub other_formats: Box<[Format]>,
     /// How the signature is written; unused for tokens.
     pub encoding: Encoding,
+    /// The grammars as they were written.
+    pub written: Box<str>,
+    /// The names of the grammar's captures that templates read.
+    pub captures: Box<[Box<str>]>,
 }
 
-/// The grammar of a signature header: items set apart by a separator, as in `t={timestamp},v1={signature}`.
+/// Where a signature or token stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignaturePlace {
+    /// In one header field.
+    Header,
+    /// In one or more header fields of the same name.
+    RepeatedHeader,
+    /// In one or more of several header fields.
+    Headers {
+        /// Their names.
+        names: Box<[Box<str>]>,
+        /// Whether each must be there and match; else one match is enough.
+        all: bool,
+    },
+    /// In header fields whose names are this text and a number.
+    NumberedHeaders(Box<str>),
+    /// In a parameter of the query.
+    Query(Box<str>),
+    /// In a member of the JSON body.
+    Json(JsonPath),
+    /// In a field of the form.
+    Form(Box<str>),
+    /// It is the path's last segment.
+    PathSegment,
+}
+
+impl SignaturePlace {
+    /// Whether it is known before the body is.
+    #[must_use]
+    pub fn is_in_head(&self) -> bool {
+        !matches!(self, Self::Json(_) | Self::Form(_))
+    }
+}
+
+/// A condition beside the signature: two templates that must say the same.
 #[derive(Debug, Clone)]
-pub struct Format {
-    /// What stands between items; `None` where the whole value is one item.
-    pub separator: Option<u8>,
-    /// The known items. Others (another version's signature, say) are passed over, so they can never be downgraded to.
-    pub items: Box<[Item]>,
-    /// Whether several signature items may stand there, as in a key rotation.
-    pub many: bool,
-}
-
-/// One item of a signature header.
-#[derive(Debug, Clone)]
-pub struct Item {
-    /// Text before the value.
-    pub prefix: Box<str>,
-    /// What the value is.
-    pub value: ItemValue,
-}
-
-/// What the value of an item is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ItemValue {
-    /// The encoded signature, or the token.
-    Signature,
-    /// The signed time.
-    Timestamp,
+pub struct Check {
+    /// What the message says.
+    pub value: Template,
+    /// What it must say.
+    pub equals: Template,
 }
 
 /// The signed time.
@@ -134,6 +256,8 @@ pub struct Timestamp {
     pub from: TimestampFrom,
     /// How it is written.
     pub unit: TimeUnit,
+    /// What the sender's clock is ahead of UTC, in seconds, where a written time does not say.
+    pub offset: i32,
 }
 
 /// Where the signed time stands.
@@ -141,10 +265,22 @@ pub struct Timestamp {
 pub enum TimestampFrom {
     /// In a header field of its own.
     Header(Box<str>),
-    /// In the signature header.
+    /// In the signature's own value.
     Signature,
     /// In a member of the signed JSON body.
     Json(JsonPath),
+    /// In a parameter of the query.
+    Query(Box<str>),
+    /// In a field of the form.
+    Form(Box<str>),
+}
+
+impl TimestampFrom {
+    /// Whether it is known before the body is.
+    #[must_use]
+    pub fn is_in_head(&self) -> bool {
+        !matches!(self, Self::Json(_) | Self::Form(_))
+    }
 }
 
 /// How a time is written.
@@ -154,8 +290,18 @@ pub enum TimeUnit {
     Seconds,
     /// Whole milliseconds since the Unix epoch.
     Milliseconds,
+    /// Whole microseconds since the Unix epoch.
+    Microseconds,
+    /// Seconds or milliseconds since the Unix epoch: what would be after the year 5000 in seconds is milliseconds.
+    SecondsOrMilliseconds,
     /// RFC 3339.
     Rfc3339,
+    /// The date of HTTP (RFC 9110 section 5.6.7).
+    HttpDate,
+    /// The `created` parameter of a `Signature-Input` (RFC 9421 section 2.3).
+    Created,
+    /// `2023-11-14 22:13:20`, with a blank, `T` or `.` between date and time, and perhaps a fraction.
+    DateTime,
 }
 
 /// Where a fact about the message stands.
@@ -165,9 +311,14 @@ pub enum Field {
     Header(Box<str>),
     /// In a member of the JSON body.
     Json(JsonPath),
+    /// In a field of the form.
+    Form(Box<str>),
+    /// In a parameter of the query.
+    Query(Box<str>),
 }
 
-/// A member of a JSON object, by its names from the outermost object inwards; written `event.type`.
+/// A member of a JSON document, by its names (or an element's number) from the outermost inwards; written `event.type`
+/// or `/event/type`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonPath(pub Box<[Box<str>]>);
 
@@ -176,8 +327,43 @@ pub struct JsonPath(pub Box<[Box<str>]>);
 pub struct SecretForm {
     /// Stripped where the secret starts with it.
     pub strip_prefix: Box<str>,
+    /// Further such prefixes.
+    pub other_prefixes: Box<[Box<str>]>,
     /// How the rest is written.
     pub encoding: SecretEncoding,
+    /// Whether base64 has the alphabet of URLs.
+    pub url_safe: bool,
+    /// Whether it is decoded only where a prefix was stripped.
+    pub only_if_prefixed: bool,
+    /// The names of its parts; none where it is one.
+    pub parts: Box<[Box<str>]>,
+    /// What stands between the parts.
+    pub join: char,
+    /// Whether it must be ASCII.
+    pub ascii: bool,
+    /// The key as a template; the secret itself where there is none.
+    pub key: Option<Template>,
+    /// What a token's sender sends, as a template; the secret itself where there is none.
+    pub sent: Option<Template>,
+}
+
+impl SecretForm {
+    /// A secret whose text is the key.
+    #[must_use]
+    pub fn text() -> Self {
+        Self {
+            strip_prefix: "".into(),
+            other_prefixes: Box::new([]),
+            encoding: SecretEncoding::Text,
+            url_safe: false,
+            only_if_prefixed: false,
+            parts: Box::new([]),
+            join: ':',
+            ascii: false,
+            key: None,
+            sent: None,
+        }
+    }
 }
 
 /// How a secret is written.
@@ -191,30 +377,38 @@ pub enum SecretEncoding {
     Base64,
 }
 
-/// An endpoint verification that the sidecar answers itself, once the request is proven authentic.
-#[derive(Debug, Clone)]
-pub struct Challenge {
-    /// The JSON member that marks such a request.
-    pub when: JsonPath,
-    /// Its value then.
-    pub equals: Box<str>,
-    /// The JSON member that holds the token to give back. It must be 1 to 256 of `A-Za-z0-9_-` or it is refused:
-    /// the signed contents of every provider that signs its token have other characters, so that the answer can
-    /// never be a signature of a message.
-    pub token: JsonPath,
-    /// The reply's pieces.
-    pub reply: Box<[ReplyPiece]>,
-    /// The reply's Content-Type.
-    pub content_type: Box<str>,
+/// What of a message its proof binds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding {
+    /// Nothing: who has seen one proof can make others.
+    None,
+    /// Some of it, but not all of the body.
+    Partial,
+    /// The whole body.
+    Full,
 }
 
-/// A piece of a challenge's reply.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReplyPiece {
-    /// As it stands.
-    Text(Box<str>),
-    /// The token.
-    Token,
-    /// Hex of the HMAC of the token, under the key that the request was signed with.
-    TokenHmac,
+impl Binding {
+    /// Its word in records and lists.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Partial => "partial",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// What a provider wants of replies.
+#[derive(Debug, Clone, Default)]
+pub struct Replies {
+    /// Whether a denial asks for user and password (RFC 7617).
+    pub asks_for_basic: bool,
+    /// Whether a denial has no body.
+    pub denied_empty: bool,
+    /// The body of a duplicate's acknowledgement.
+    pub acknowledged: Option<Box<str>>,
+    /// A request field that every reply repeats.
+    pub echo: Option<Box<str>>,
 }

@@ -1,14 +1,21 @@
 //! What a provider signs, as a template: `{timestamp}.{body}`, compiled once into pieces.
 //!
 //! The pieces before `{body}` are fed to the hash when the head is there, the body streams into it as it arrives, and
-//! only what comes after waits for its end.
+//! only what comes after waits for its end. A template with a piece that must be found in the body waits as a whole.
 
-use super::form;
-use crate::http1::Message;
+mod parse;
+
+use super::challenge::Shape;
+use super::filter::Filter;
+use super::scheme::JsonPath;
+use super::special::Special;
+
+pub use parse::{Names, TemplateFault};
 
 /// A compiled template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
+    text: Box<str>,
     before: Box<[Piece]>,
     body: bool,
     after: Box<[Piece]>,
@@ -29,51 +36,53 @@ pub enum Piece {
     Method,
     /// The full URL that the provider called.
     Url,
+    /// The same without its query.
+    UrlBase,
     /// The raw path.
     Path,
     /// The raw query.
     Query,
+    /// The path, and the query with its `?`.
+    Target,
+    /// A decoded parameter of the query.
+    QueryParameter(Box<str>),
+    /// A field of the form.
+    Form(Box<str>),
+    /// What a scalar member of the JSON document says.
+    Json(JsonPath),
+    /// The JSON text of a member.
+    Raw(JsonPath),
+    /// The secret.
+    Secret,
+    /// A part of the secret, by its index.
+    SecretPart(usize),
+    /// A capture of the signature's grammar, by its index.
+    Item(usize),
+    /// The list of header fields.
+    HeaderList,
     /// Decoded form parameters, sorted (Twilio).
     FormSorted,
-}
-
-/// What is wrong with a template.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TemplateFault {
-    /// A placeholder is unknown.
-    #[error(
-        "unknown placeholder {{{0}}}; known are {{timestamp}}, {{body}}, {{header:Name}}, {{method}}, {{url}}, {{path}}, \
-         {{query}}, {{form_sorted}}"
-    )]
-    Unknown(String),
-    /// A brace has no partner.
-    #[error("a brace without a partner; write {{{{ or }}}} for a brace itself")]
-    Brace,
-    /// The body stands twice.
-    #[error("{{body}} stands there twice")]
-    TwoBodies,
-    /// Nothing of the message is in it.
-    #[error("nothing of the message is signed: every message would have the same signature")]
-    Constant,
+    /// What kind of body it is, in a word.
+    BodyKind,
+    /// A provider's own rule.
+    Special(Special),
+    /// A challenge's token; in replies alone.
+    Token,
+    /// The route's verify token; in replies alone.
+    VerifyToken,
+    /// A template of its own.
+    Nested(Box<[Piece]>),
+    /// Nothing where the piece cannot be had.
+    Optional(Box<Piece>),
+    /// The piece, filtered.
+    Filtered(Box<Piece>, Box<[Filter]>),
 }
 
 impl Template {
-    /// Compiles a template. `{{` and `}}` stand for braces.
-    ///
-    /// # Errors
-    /// The first [`TemplateFault`].
-    pub fn parse(text: &str) -> Result<Self, TemplateFault> {
-        let pieces = pieces(text)?;
-        if pieces.iter().all(|piece| matches!(piece, Piece::Literal(_))) {
-            return Err(TemplateFault::Constant);
-        }
-        let mut sides = pieces.split(|piece| *piece == Piece::Body);
-        let before = sides.next().unwrap_or_default().into();
-        let after: Option<Box<[Piece]>> = sides.next().map(Into::into);
-        if sides.next().is_some() {
-            return Err(TemplateFault::TwoBodies);
-        }
-        Ok(Self { before, body: after.is_some(), after: after.unwrap_or_default() })
+    /// The template as it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The pieces that stand before the body.
@@ -82,7 +91,7 @@ impl Template {
         &self.before
     }
 
-    /// Whether the raw body is signed.
+    /// Whether the raw body stands in it, so that it can be hashed as it arrives.
     #[must_use]
     pub fn has_body(&self) -> bool {
         self.body
@@ -94,153 +103,145 @@ impl Template {
         &self.after
     }
 
-    /// Whether a piece stands in it.
+    /// Whether a piece stands in it, filtered or not.
     #[must_use]
     pub fn has(&self, piece: &Piece) -> bool {
-        self.before.iter().chain(&self.after).any(|other| other == piece)
+        self.any_of(&|other| other == piece)
     }
 
-    /// Whether what the body says is signed, raw or decoded.
+    /// Whether the whole of the body is signed, raw or decoded.
     #[must_use]
     pub fn binds_body(&self) -> bool {
-        self.body || self.has(&Piece::FormSorted)
+        self.body || self.any_of(&|piece| matches!(piece, Piece::Body | Piece::FormSorted) || piece.binds_by_rule())
     }
 
-    /// Whether a header field's value is signed.
+    /// Whether a header field's value is signed, wherever it stands in the request.
     #[must_use]
     pub fn binds_header(&self, name: &str) -> bool {
-        self.headers().any(|signed| signed.eq_ignore_ascii_case(name))
+        self.any_of(&|piece| matches!(piece, Piece::Header(signed) if signed.eq_ignore_ascii_case(name)))
+    }
+
+    /// Whether the whole query is signed.
+    #[must_use]
+    pub fn binds_query(&self) -> bool {
+        self.any_of(&|piece| matches!(piece, Piece::Url | Piece::Query | Piece::Target))
+    }
+
+    /// Whether the URL that the provider calls is read.
+    #[must_use]
+    #[allow(clippy::wildcard_enum_match_arm, reason = "all other pieces are alike here")]
+    pub fn reads_url(&self) -> bool {
+        self.any_of(&|piece| match piece {
+            Piece::Url | Piece::UrlBase => true,
+            Piece::Special(special) => special.reads_url(),
+            _ => false,
+        })
+    }
+
+    /// Whether the secret is read.
+    #[must_use]
+    #[allow(clippy::wildcard_enum_match_arm, reason = "all other pieces are alike here")]
+    pub fn reads_secret(&self) -> bool {
+        self.any_of(&|piece| match piece {
+            Piece::Secret | Piece::SecretPart(_) => true,
+            Piece::Special(special) => special.reads_secret(),
+            _ => false,
+        })
     }
 
     /// The header fields whose values are signed.
     pub fn headers(&self) -> impl Iterator<Item = &str> {
-        self.before
-            .iter()
-            .chain(&self.after)
-            .filter_map(|piece| if let Piece::Header(name) = piece { Some(&**name) } else { None })
+        let mut names = Vec::new();
+        self.visit(&mut |piece| {
+            if let Piece::Header(name) = piece {
+                names.push(&**name);
+            }
+        });
+        names.into_iter()
     }
 
     /// Whether a piece before the body can be known only when the body is there.
     #[must_use]
     pub fn waits_for_body(&self) -> bool {
-        self.before.contains(&Piece::FormSorted)
+        self.before.iter().any(|piece| any_within(piece, &Piece::is_in_body))
     }
 
-    /// Whether its literals have a byte that no challenge token has, so that no token is ever a signed content.
+    /// Whether it says the same of every message.
     #[must_use]
-    pub fn excludes_tokens(&self) -> bool {
-        self.before
-            .iter()
-            .chain(&self.after)
-            .any(|piece| matches!(piece, Piece::Literal(text) if !text.bytes().all(super::challenge::is_token_byte)))
+    pub fn is_constant(&self) -> bool {
+        let constant = |piece: &Piece| {
+            matches!(
+                piece,
+                Piece::Literal(_)
+                    | Piece::Secret
+                    | Piece::SecretPart(_)
+                    | Piece::Nested(_)
+                    | Piece::Optional(_)
+                    | Piece::Filtered(..)
+            )
+        };
+        !self.body && !self.any_of(&|piece| !constant(piece))
+    }
+
+    /// Whether its literals have a byte that no token of that shape has, so that no token is ever a signed content.
+    #[must_use]
+    pub fn excludes_tokens(&self, shape: Shape) -> bool {
+        let pieces = self.before.iter().chain(&self.after);
+        pieces
+            .into_iter()
+            .any(|piece| matches!(piece, Piece::Literal(text) if !text.bytes().all(|byte| shape.has(byte))))
+    }
+
+    /// Calls `take` for every piece, those within others too.
+    pub fn visit<'t>(&'t self, take: &mut dyn FnMut(&'t Piece)) {
+        static BODY: Piece = Piece::Body;
+        self.before.iter().for_each(|piece| within(piece, take));
+        if self.body {
+            take(&BODY);
+        }
+        self.after.iter().for_each(|piece| within(piece, take));
+    }
+
+    /// Whether `holds` for a piece, those within others too.
+    pub(super) fn any_of(&self, holds: &dyn Fn(&Piece) -> bool) -> bool {
+        let mut any = false;
+        self.visit(&mut |piece| any |= holds(piece));
+        any
     }
 }
 
-/// What pieces read beside the message.
-#[derive(Debug, Clone, Copy)]
-pub struct Sources<'a> {
-    /// The timestamp's text.
-    pub timestamp: &'a [u8],
-    /// The public URL's part before the request's own path, and that path.
-    pub url: (&'a [u8], &'a [u8]),
+impl Piece {
+    /// Whether it is known only when the body is there.
+    fn is_in_body(&self) -> bool {
+        matches!(
+            self,
+            Self::Body
+                | Self::Form(_)
+                | Self::Json(_)
+                | Self::Raw(_)
+                | Self::FormSorted
+                | Self::BodyKind
+                | Self::Special(_)
+        )
+    }
+
+    fn binds_by_rule(&self) -> bool {
+        matches!(self, Self::Special(special) if special.binds_body())
+    }
 }
 
-/// Feeds pieces to `sink`, in order. False: one of them cannot be had, so nothing can be proven.
-pub fn feed(pieces: &[Piece], message: &Message<'_>, sources: &Sources<'_>, sink: &mut impl FnMut(&[u8])) -> bool {
-    pieces.iter().all(|piece| feed_one(piece, message, sources, sink))
-}
-
-fn feed_one(piece: &Piece, message: &Message<'_>, sources: &Sources<'_>, sink: &mut impl FnMut(&[u8])) -> bool {
+#[allow(clippy::wildcard_enum_match_arm, reason = "all other pieces are alike here")]
+fn within<'t>(piece: &'t Piece, take: &mut dyn FnMut(&'t Piece)) {
+    take(piece);
     match piece {
-        Piece::Literal(text) => sink(text.as_bytes()),
-        Piece::Timestamp => sink(sources.timestamp),
-        Piece::Body => sink(message.body),
-        Piece::Header(name) => match message.field(name) {
-            Ok(Some(value)) => sink(value),
-            _ => return false,
-        },
-        Piece::Method => sink(message.method()),
-        Piece::Path => sink(message.path()),
-        Piece::Query => sink(message.query().unwrap_or_default()),
-        Piece::FormSorted => return form::feed_sorted(message, sink),
-        Piece::Url => {
-            sink(sources.url.0);
-            sink(sources.url.1);
-            if let Some(query) = message.query() {
-                sink(b"?");
-                sink(query);
-            }
-        }
+        Piece::Nested(pieces) => pieces.iter().for_each(|piece| within(piece, take)),
+        Piece::Optional(piece) | Piece::Filtered(piece, _) => within(piece, take),
+        _ => {}
     }
-    true
 }
 
-fn pieces(text: &str) -> Result<Vec<Piece>, TemplateFault> {
-    let (mut pieces, mut literal, mut rest) = (Vec::new(), String::new(), text);
-    while let Some(at) = rest.find(['{', '}']) {
-        literal.push_str(&rest[..at]);
-        let (brace, after) = rest[at..].split_at(1);
-        if let Some(escaped) = after.strip_prefix(brace) {
-            literal.push_str(brace);
-            rest = escaped;
-            continue;
-        }
-        let (name, after) = after.split_once('}').filter(|_| brace == "{").ok_or(TemplateFault::Brace)?;
-        if !literal.is_empty() {
-            pieces.push(Piece::Literal(std::mem::take(&mut literal).into()));
-        }
-        pieces.push(placeholder(name)?);
-        rest = after;
-    }
-    literal.push_str(rest);
-    if !literal.is_empty() {
-        pieces.push(Piece::Literal(literal.into()));
-    }
-    Ok(pieces)
-}
-
-fn placeholder(name: &str) -> Result<Piece, TemplateFault> {
-    Ok(match name {
-        "timestamp" => Piece::Timestamp,
-        "body" => Piece::Body,
-        "method" => Piece::Method,
-        "url" => Piece::Url,
-        "path" => Piece::Path,
-        "query" => Piece::Query,
-        "form_sorted" => Piece::FormSorted,
-        _ => match name.strip_prefix("header:") {
-            Some(header) if !header.is_empty() => Piece::Header(header.into()),
-            _ => return Err(TemplateFault::Unknown(name.to_owned())),
-        },
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn templates() {
-        let template = Template::parse("v0:{timestamp}:{body}").expect("good");
-        assert_eq!(template.before(), [Piece::Literal("v0:".into()), Piece::Timestamp, Piece::Literal(":".into())]);
-        assert!(template.has_body() && template.after().is_empty() && template.excludes_tokens());
-        let template = Template::parse("{{{method}}}{url}").expect("good");
-        assert_eq!(
-            template.before(),
-            [Piece::Literal("{".into()), Piece::Method, Piece::Literal("}".into()), Piece::Url]
-        );
-        assert!(!template.has_body());
-        assert!(Template::parse("{header:webhook-id}.{body}").expect("good").binds_header("Webhook-Id"));
-        for (bad, fault) in [
-            ("", TemplateFault::Constant),
-            ("secret", TemplateFault::Constant),
-            ("{body}{body}", TemplateFault::TwoBodies),
-            ("{body", TemplateFault::Brace),
-            ("body}", TemplateFault::Brace),
-            ("{bdoy}", TemplateFault::Unknown("bdoy".into())),
-            ("{header:}", TemplateFault::Unknown("header:".into())),
-        ] {
-            assert_eq!(Template::parse(bad), Err(fault), "{bad}");
-        }
-    }
+fn any_within(piece: &Piece, holds: &dyn Fn(&Piece) -> bool) -> bool {
+    let mut any = false;
+    within(piece, &mut |piece| any |= holds(piece));
+    any
 }

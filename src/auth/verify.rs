@@ -1,5 +1,6 @@
-//! Verification: the candidates that the sender presents against the tags that the active keys make.
+//! Verification: what the sender presents against what the active keys make of the message.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -9,11 +10,19 @@ use crate::deny::{Denial, Reason};
 use crate::http1::{Message, Span};
 use crate::json;
 
-use super::extract::{self, MAX_CANDIDATES};
+use super::feed::{Members, Sources, feed, feed_all, find_members, render};
+use super::form;
 use super::keys::{Key, Keys, MAX_KEYS};
 use super::mac::{Mac, Tag};
-use super::scheme::{Proof, Scheme, Timestamp, TimestampFrom};
-use super::template::{Sources, Template, feed};
+use super::scheme::{Check, JsonPath, Proof, Scheme};
+use super::taken::Taken;
+use super::template::Template;
+
+/// The most alternatives of what may be signed.
+pub const MAX_CONTENTS: usize = 4;
+
+/// The most elements that carry tokens of their own; senders of such batches state far fewer.
+const MAX_ELEMENTS: usize = 1000;
 
 /// What verification needs to know of a route.
 #[derive(Debug, Clone, Copy)]
@@ -53,10 +62,19 @@ impl Verified {
     }
 
     /// What a claim remembers of these signed bytes: 128 bits of the MAC under *each* active key, or else a message that
-    /// carries two signatures could be sent again with the other one alone. Empty for a scheme that signs nothing.
+    /// carries two signatures could be sent again with the other one alone. Of a batch, those of each element; of a
+    /// scheme that signs the same for several messages, the body too. Empty for a scheme that signs nothing.
     #[must_use]
     pub fn message_keys(&self) -> &[[u8; 16]] {
         self.message_keys.get(..self.count).unwrap_or_default()
+    }
+
+    /// Makes each message key one of the body as well.
+    fn bind_body(&mut self, body: &[u8]) {
+        for key in self.message_keys.iter_mut().take(self.count) {
+            let digest = Sha256::new_with_prefix(*key).chain_update(body).finalize();
+            key.iter_mut().zip(digest).for_each(|(byte, other)| *byte = other);
+        }
     }
 }
 
@@ -67,10 +85,8 @@ pub struct Verifier {
     macs: Vec<Mac>,
     /// Whether the body goes into the hashes as it arrives.
     streams: bool,
-    candidates: [Span; MAX_CANDIDATES],
-    count: usize,
-    timestamp: Span,
-    signed_time: Option<Duration>,
+    taken: Taken,
+    found: Vec<Option<Span>>,
 }
 
 impl Verifier {
@@ -81,140 +97,234 @@ impl Verifier {
     /// [`Reason::CredentialMissing`], [`Reason::CredentialInvalid`] (a field that stands twice, or does not follow its
     /// grammar) and [`Reason::TimestampMissing`].
     pub fn begin(&mut self, site: &Site<'_>, message: &Message<'_>) -> Result<Option<Duration>, Denial> {
-        (self.count, self.timestamp, self.signed_time, self.streams) = (0, Span::default(), None, false);
+        let scheme = site.scheme;
+        self.taken.clear();
         self.macs.clear();
-        let value = match message.field(&site.scheme.signature.header) {
-            Err(_) => return Err(Reason::CredentialInvalid.into()),
-            Ok(None | Some(b"")) => return Err(Reason::CredentialMissing.into()),
-            Ok(Some(value)) => value,
-        };
-        let presented = extract::presented(&site.scheme.signature.format, value).ok_or(Reason::CredentialInvalid)?;
-        for (slot, candidate) in self.candidates.iter_mut().zip(presented.candidates()) {
-            *slot = Span::of(candidate, message.bytes);
-            self.count += 1;
-        }
-        if let Some(timestamp) = &site.scheme.timestamp {
-            self.take_time(timestamp, presented.timestamp, message)?;
-        }
-        if let Proof::Hmac { signed, .. } = &site.scheme.proof {
-            self.macs.extend(site.keys.iter().filter_map(Key::mac));
-            self.streams = signed.has_body() && !signed.waits_for_body();
-            if !signed.waits_for_body() {
-                self.feed_before(site, signed, message)?;
+        self.streams = false;
+        if scheme.signature.place.is_in_head() {
+            self.taken.take(scheme, message, &Members::default())?;
+            if scheme.timestamp.as_ref().is_some_and(|time| time.from.is_in_head()) {
+                self.taken.take_time(scheme, message, &Members::default())?;
             }
         }
-        Ok(self.signed_time)
+        if let (true, [signed]) = (scheme.streams(), scheme.contents()) {
+            self.streams = true;
+            self.feed_before(site, signed, message)?;
+        }
+        Ok(self.taken.signed_time)
     }
 
     /// Takes the next part of the decoded body.
     pub fn update(&mut self, part: &[u8]) {
         if self.streams {
-            self.feed_body(part);
+            self.macs.iter_mut().for_each(|mac| mac.update(part));
         }
-    }
-
-    fn feed_body(&mut self, part: &[u8]) {
-        self.macs.iter_mut().for_each(|mac| mac.update(part));
     }
 
     /// Decides, now that `message.body` is whole.
     ///
     /// # Errors
-    /// [`Reason::CredentialInvalid`]; [`Reason::TimestampMissing`] where the time stands in the body.
+    /// [`Reason::CredentialInvalid`]; [`Reason::CredentialMissing`] and [`Reason::TimestampMissing`] where these stand in
+    /// the body.
     pub fn finish(&mut self, site: &Site<'_>, message: &Message<'_>) -> Result<Verified, Denial> {
-        let verdict = match &site.scheme.proof {
-            Proof::Token => self.match_token(site, message),
-            Proof::Hmac { signed, .. } => self.match_macs(site, signed, message)?,
+        let scheme = site.scheme;
+        let document = document(scheme, message)?;
+        let broken = !find_members(&document, &scheme.members, &mut self.found);
+        let members = Members { document: &document, paths: &scheme.members, found: &self.found, broken };
+        let verdict = if let Some(array) = &scheme.each {
+            judge_each(&mut self.taken, site, message, &members, array)?
+        } else {
+            if !scheme.signature.place.is_in_head() {
+                self.taken.take(scheme, message, &members)?;
+            }
+            // What is missing is told once the signature has been looked at.
+            let time = match self.taken.signed_time {
+                None => self.taken.take_time(scheme, message, &members),
+                Some(_) => Ok(()),
+            };
+            let case = Case { site, message, members, taken: &self.taken };
+            let verdict = if self.streams { case.judge_streamed(&mut self.macs) } else { case.judge() };
+            if bool::from(verdict.matched) {
+                time?;
+            }
+            verdict
         };
         if !bool::from(verdict.matched) {
             return Err(Reason::CredentialInvalid.into());
         }
-        let mut verified = verdict.verified;
-        verified.signed_time = match &site.scheme.timestamp {
-            Some(Timestamp { from: TimestampFrom::Json(path), unit }) => {
-                let mut found = [None];
-                let scanned = json::scan(message.body, &[Some(path)], &mut found);
-                let text = found[0].filter(|_| scanned.is_ok()).map(|span| span.get(message.body));
-                Some(text.and_then(|text| extract::time(*unit, text)).ok_or(Reason::TimestampMissing)?)
-            }
-            _ => self.signed_time,
-        };
+        let mut verified = Verified { signed_time: self.taken.signed_time, ..verdict.verified };
+        if scheme.claims_body && scheme.each.is_none() {
+            verified.bind_body(message.body);
+        }
         Ok(verified)
     }
 
-    fn take_time(
-        &mut self,
-        timestamp: &Timestamp,
-        in_signature: Option<&[u8]>,
-        message: &Message<'_>,
-    ) -> Result<(), Denial> {
-        let text = match &timestamp.from {
-            TimestampFrom::Json(_) => return Ok(()),
-            TimestampFrom::Signature => in_signature,
-            TimestampFrom::Header(name) => message.field(name).ok().flatten(),
-        };
-        let text = text.ok_or(Reason::TimestampMissing)?;
-        self.signed_time = Some(extract::time(timestamp.unit, text).ok_or(Reason::TimestampMissing)?);
-        self.timestamp = Span::of(text, message.bytes);
+    fn feed_before(&mut self, site: &Site<'_>, signed: &Template, message: &Message<'_>) -> Result<(), Denial> {
+        let case = Case { site, message, members: Members::default(), taken: &self.taken };
+        let captures = self.taken.captures();
+        for key in site.keys {
+            let sources = case.sources(key, &captures);
+            let mut mac = key.mac_for(site.scheme, &sources).ok_or(Reason::CredentialInvalid)?;
+            // A signed field that is not there is a part of the credential that is missing.
+            if !feed(signed.before(), &sources, &mut |bytes| mac.update(bytes)) {
+                return Err(Reason::CredentialMissing.into());
+            }
+            self.macs.push(mac);
+        }
         Ok(())
     }
+}
 
-    fn feed_before(&mut self, site: &Site<'_>, signed: &Template, message: &Message<'_>) -> Result<(), Denial> {
-        let sources = Sources { timestamp: self.timestamp.get(message.bytes), url: site.url(message) };
-        let macs = &mut self.macs;
-        let mut sink = |bytes: &[u8]| macs.iter_mut().for_each(|mac| mac.update(bytes));
-        // A signed field that is not there is a part of the credential that is missing.
-        if feed(signed.before(), message, &sources, &mut sink) { Ok(()) } else { Err(Reason::CredentialMissing.into()) }
+/// The JSON document that members are read from.
+fn document<'m>(scheme: &Scheme, message: &Message<'m>) -> Result<Cow<'m, [u8]>, Denial> {
+    let Some(field) = &scheme.document else { return Ok(Cow::Borrowed(message.body)) };
+    let document = form::field(message, field).map_err(|_| Reason::CredentialInvalid)?;
+    document.ok_or(Reason::CredentialMissing.into())
+}
+
+/// Every element of a batch must carry a proof of its own; one that does not refuses them all.
+fn judge_each(
+    taken: &mut Taken,
+    site: &Site<'_>,
+    message: &Message<'_>,
+    members: &Members<'_>,
+    array: &JsonPath,
+) -> Result<Verdict, Denial> {
+    let text = members.text(array).ok_or(Reason::CredentialMissing)?;
+    // A claim has room for as many signed elements as for keys.
+    let most = if site.scheme.contents().is_empty() { MAX_ELEMENTS } else { MAX_KEYS };
+    let elements = json::elements(text, most).ok_or(Reason::CredentialInvalid)?;
+    let (mut whole, mut found) = (Verdict::none(Choice::from(1)), Vec::new());
+    for element in &elements {
+        let document = element.get(text);
+        let broken = !find_members(document, members.paths, &mut found);
+        let members = Members { document, paths: members.paths, found: &found, broken };
+        taken.clear_signature();
+        taken.take(site.scheme, message, &members)?;
+        let mut verdict = Case { site, message, members, taken }.judge();
+        if site.scheme.claims_body {
+            verdict.verified.bind_body(document);
+        }
+        whole.add(&verdict);
+    }
+    if elements.is_empty() { Err(Reason::CredentialMissing.into()) } else { Ok(whole) }
+}
+
+/// One message, or one element of a batch, with what it presents.
+struct Case<'c> {
+    site: &'c Site<'c>,
+    message: &'c Message<'c>,
+    members: Members<'c>,
+    taken: &'c Taken,
+}
+
+impl<'c> Case<'c> {
+    fn sources(&'c self, key: &'c Key, captures: &'c [&'c [u8]]) -> Sources<'c> {
+        Sources {
+            message: Some(self.message),
+            timestamp: self.taken.timestamp(),
+            url: self.site.url(self.message),
+            captures,
+            members: self.members,
+            header_list: self.site.scheme.header_list.as_ref(),
+            secret: key.secret(),
+            ..Sources::default()
+        }
     }
 
-    fn match_macs(&mut self, site: &Site<'_>, signed: &Template, message: &Message<'_>) -> Result<Verdict, Denial> {
-        if signed.waits_for_body() {
-            self.feed_before(site, signed, message).map_err(|_| Reason::CredentialInvalid)?;
-            if signed.has_body() {
-                self.feed_body(message.body);
-            }
-        }
-        let sources = Sources { timestamp: self.timestamp.get(message.bytes), url: site.url(message) };
-        let macs = &mut self.macs;
-        let mut sink = |bytes: &[u8]| macs.iter_mut().for_each(|mac| mac.update(bytes));
-        if !feed(signed.after(), message, &sources, &mut sink) {
-            return Err(Reason::CredentialInvalid.into());
-        }
-        let mut verdict = Verdict::none();
-        let mut macs = std::mem::take(&mut self.macs);
-        for (index, mac) in macs.drain(..).enumerate() {
+    /// Judges with hashes that have the body already.
+    fn judge_streamed(&self, macs: &mut Vec<Mac>) -> Verdict {
+        let (scheme, captures) = (self.site.scheme, self.taken.captures());
+        let mut verdict = Verdict::none(Choice::from(0));
+        // Drained, the vector's room serves the next request.
+        for ((index, key), mut mac) in self.site.keys.iter().enumerate().zip(macs.drain(..)) {
+            let sources = self.sources(key, &captures);
+            let after = scheme.signed().map_or(&[][..], Template::after);
+            let fed = feed(after, &sources, &mut |bytes| mac.update(bytes)) && !self.could_be_token(self.message.body);
             let tag = mac.finish();
-            verdict.take(index, self.matches(site, &tag, message.bytes));
+            let matched = Choice::from(u8::from(fed)) & self.taken.matches(scheme.signature.encoding, &tag);
+            verdict.take(index, matched & self.checks(&sources));
             verdict.remember(tag.claim_key());
-        }
-        // Given back empty: its room serves the next request.
-        self.macs = macs;
-        Ok(verdict)
-    }
-
-    /// Whether any candidate is this tag. All are looked at, whatever the outcome.
-    fn matches(&self, site: &Site<'_>, tag: &Tag, bytes: &[u8]) -> Choice {
-        let expected = tag.as_bytes();
-        let mut matched = Choice::from(0);
-        for candidate in self.candidates.iter().take(self.count) {
-            // Whether a candidate can be decoded is known to whoever wrote it.
-            let decoded = extract::decode(site.scheme.signature.encoding, candidate.get(bytes), expected.len());
-            if let Some(decoded) = decoded {
-                matched |= expected.ct_eq(decoded.get(..expected.len()).unwrap_or_default());
-            }
-        }
-        matched
-    }
-
-    fn match_token(&self, site: &Site<'_>, message: &Message<'_>) -> Verdict {
-        let presented = Sha256::digest(self.candidates[0].get(message.bytes));
-        let mut verdict = Verdict::none();
-        for (index, digest) in site.keys.iter().filter_map(Key::token_digest).enumerate() {
-            verdict.take(index, digest.ct_eq(presented.as_slice()));
         }
         verdict
     }
+
+    fn judge(&self) -> Verdict {
+        match &self.site.scheme.proof {
+            Proof::Token => self.judge_token(),
+            Proof::Hmac { signed, .. } | Proof::Digest { signed, .. } => self.judge_contents(signed),
+        }
+    }
+
+    /// Each key over each acceptable content. A claim remembers the content that matched, under every key.
+    fn judge_contents(&self, contents: &[Template]) -> Verdict {
+        let captures = self.taken.captures();
+        let mut verdict = Verdict::none(Choice::from(0));
+        let mut claims = [[[0; 16]; MAX_CONTENTS]; MAX_KEYS];
+        let mut content_that_matched = 0_u8;
+        for (index, key) in self.site.keys.iter().enumerate() {
+            let sources = self.sources(key, &captures);
+            let checked = self.checks(&sources);
+            for (at, content) in contents.iter().take(MAX_CONTENTS).enumerate() {
+                let Some(tag) = self.tag(key, content, &sources) else { continue };
+                let matched = checked & self.taken.matches(self.site.scheme.signature.encoding, &tag);
+                verdict.take(index, matched);
+                content_that_matched.conditional_assign(&u8::try_from(at).unwrap_or_default(), matched);
+                claims[index.min(MAX_KEYS - 1)][at] = tag.claim_key();
+            }
+        }
+        for claim in claims.iter().take(self.site.keys.len()) {
+            verdict.remember(claim.get(usize::from(content_that_matched)).copied().unwrap_or_default());
+        }
+        verdict
+    }
+
+    /// What a key makes of a content; `None` where a piece of it cannot be had, or it could be a challenge's token.
+    fn tag(&self, key: &Key, content: &Template, sources: &Sources<'_>) -> Option<Tag> {
+        let mut mac = key.mac_for(self.site.scheme, sources)?;
+        let (mut head, mut len) = ([0; MAX_TOKEN_ROOM], 0_usize);
+        let watched = self.site.scheme.oracle.is_some();
+        let fed = feed_all(content, sources, &mut |bytes| {
+            if watched {
+                let room = head.get_mut(len.min(MAX_TOKEN_ROOM)..).unwrap_or_default();
+                room.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = *byte);
+                len = len.saturating_add(bytes.len());
+            }
+            mac.update(bytes);
+        });
+        let is_short = watched && len <= MAX_TOKEN_ROOM;
+        let could_be_token = is_short && self.could_be_token(head.get(..len).unwrap_or_default());
+        (fed && !could_be_token).then(|| mac.finish())
+    }
+
+    /// Whether a signed content could be a token that a challenge would sign.
+    fn could_be_token(&self, content: &[u8]) -> bool {
+        self.site.scheme.oracle.is_some_and(|(shape, max)| shape.could_be(content, max))
+    }
+
+    fn judge_token(&self) -> Verdict {
+        let captures = self.taken.captures();
+        let mut verdict = Verdict::none(Choice::from(0));
+        for (index, key) in self.site.keys.iter().enumerate() {
+            let Some(expected) = key.token_digest() else { continue };
+            let matched = self.taken.in_every_group(|token| expected.ct_eq(Sha256::digest(token).as_slice()));
+            verdict.take(index, matched & self.checks(&self.sources(key, &captures)));
+        }
+        verdict
+    }
+
+    /// Whether every condition beside the signature holds.
+    fn checks(&self, sources: &Sources<'_>) -> Choice {
+        let holds = |Check { value, equals }: &Check| match (render(value, sources), render(equals, sources)) {
+            (Some(value), Some(expected)) => value.ct_eq(&expected),
+            _ => Choice::from(0),
+        };
+        self.site.scheme.checks.iter().fold(Choice::from(1), |all, check| all & holds(check))
+    }
 }
+
+/// The most bytes of a content that are looked at for a token; definitions permit no longer ones.
+pub const MAX_TOKEN_ROOM: usize = 256;
 
 /// A verdict that grows key by key, in the same time whichever matches.
 struct Verdict {
@@ -223,9 +333,9 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn none() -> Self {
+    fn none(matched: Choice) -> Self {
         let verified = Verified { key: 0, signed_time: None, message_keys: [[0; 16]; MAX_KEYS], count: 0 };
-        Self { matched: Choice::from(0), verified }
+        Self { matched, verified }
     }
 
     fn take(&mut self, index: usize, matched: Choice) {
@@ -241,12 +351,21 @@ impl Verdict {
             self.verified.count += 1;
         }
     }
+
+    /// Adds an element's verdict: all must match, and the claim remembers the MAC under the key that did.
+    fn add(&mut self, element: &Self) {
+        self.matched &= element.matched;
+        self.verified.key = element.verified.key;
+        if let Some(claim) = element.verified.message_keys().get(element.verified.key) {
+            self.remember(*claim);
+        }
+    }
 }
 
 impl Site<'_> {
     /// The URL that the provider called, without its query: a part that is the same for all requests, then one that is
     /// the request's own.
-    fn url<'m>(&'m self, message: &Message<'m>) -> (&'m [u8], &'m [u8]) {
+    pub(super) fn url<'m>(&'m self, message: &Message<'m>) -> (&'m [u8], &'m [u8]) {
         let Some(url) = self.public_url else { return (b"", message.path()) };
         let authority = url.find("://").map_or(0, |at| at + 3);
         let has_path = url[authority..].find('/').is_some_and(|at| url.len() > authority + at + 1);

@@ -7,8 +7,7 @@ use serde_json::json;
 
 use crate::auth::scheme::{Field, Proof};
 use crate::config::{self, Config, Fault};
-use crate::policy::{Mode, OnDuplicate, Policy, Route, Upstream};
-use crate::route::PathPattern;
+use crate::policy::{OnDuplicate, Policy, Route, Upstream};
 
 use super::layout::{self, list, or_dash, table};
 use super::settings::Settings;
@@ -110,9 +109,9 @@ impl RouteView {
         let all = |texts: &[Box<str>]| texts.iter().map(ToString::to_string).collect();
         Self {
             name: route.name.to_string(),
-            path: path(&route.path),
+            path: route.path.to_string(),
             provider: route.provider.to_string(),
-            mode: mode(route.mode),
+            mode: route.mode.name(),
             methods: all(&route.methods),
             key_ids: route.keys.ids().map(str::to_owned).collect(),
             tolerance_seconds: route.scheme.timestamp.as_ref().map(|_| route.tolerance.as_secs()),
@@ -178,22 +177,8 @@ fn message_window(route: &Route) -> Option<Duration> {
     let window = route.replay?;
     match (&route.scheme.proof, &route.scheme.timestamp) {
         (Proof::Token, _) => None,
-        (Proof::Hmac { .. }, Some(_)) => Some(route.tolerance.saturating_mul(2)),
-        (Proof::Hmac { .. }, None) => Some(window),
-    }
-}
-
-fn path(path: &PathPattern) -> String {
-    match path {
-        PathPattern::Exact(path) => path.to_string(),
-        PathPattern::Prefix(prefix) => format!("{prefix}*"),
-    }
-}
-
-fn mode(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Enforce => "enforce",
-        Mode::Monitor => "monitor",
+        (Proof::Hmac { .. } | Proof::Digest { .. }, Some(_)) => Some(route.tolerance.saturating_mul(2)),
+        (Proof::Hmac { .. } | Proof::Digest { .. }, None) => Some(window),
     }
 }
 
@@ -217,6 +202,8 @@ fn upstream(upstream: &Upstream) -> String {
 pub(super) fn field(field: &Field) -> String {
     match field {
         Field::Header(name) => format!("header:{name}"),
-        Field::Json(path) => format!("json:{}", path.0.join(".")),
+        Field::Json(path) => format!("json:{path}"),
+        Field::Form(name) => format!("form:{name}"),
+        Field::Query(name) => format!("query:{name}"),
     }
 }

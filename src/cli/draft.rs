@@ -5,8 +5,7 @@ use std::fmt::Write;
 use data_encoding::HEXLOWER;
 
 use crate::auth::scheme::{Field, Scheme};
-use crate::auth::sign::Draft;
-use crate::auth::template::Piece;
+use crate::auth::sign::{self, Draft};
 use crate::http1::Head;
 
 use super::http::Url;
@@ -23,7 +22,7 @@ pub(super) fn is_made(name: &str) -> bool {
 /// where these stand in header fields. A field that is there already stays as it is.
 pub(super) fn complete(scheme: &Scheme, draft: &mut Draft) {
     if !has(draft, "Content-Type") {
-        draft.headers.push(("Content-Type".into(), content_type(scheme, &draft.body).into()));
+        draft.headers.push(("Content-Type".into(), sign::content_type(scheme, &draft.body).into()));
     }
     for (field, value) in [(&scheme.event, "sample".to_owned()), (&scheme.delivery_id, random_hex())] {
         if let Some(Field::Header(name)) = field
@@ -67,14 +66,4 @@ pub(super) fn random() -> [u8; 16] {
 
 fn has(draft: &Draft, name: &str) -> bool {
     draft.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name))
-}
-
-fn content_type(scheme: &Scheme, body: &[u8]) -> &'static str {
-    let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
-    let is_form = scheme.signed().is_some_and(|signed| signed.has(&Piece::FormSorted));
-    match (is_json, is_form) {
-        (true, _) => "application/json",
-        (false, true) => "application/x-www-form-urlencoded",
-        (false, false) => "application/octet-stream",
-    }
 }

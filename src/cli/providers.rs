@@ -1,13 +1,16 @@
 //! `providers`: the catalogue as a table, and one provider with what to set for it.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::auth::challenge::Challenge;
 use crate::auth::scheme::{
-    Encoding, Field, ItemValue, Scheme, SecretEncoding, Signature, TimeUnit, Timestamp, TimestampFrom,
+    Binding, Encoding, Field, Proof, Scheme, SecretEncoding, Signature, SignaturePlace, TimeUnit, Timestamp,
+    TimestampFrom,
 };
-use crate::auth::template::{Piece, Template};
+use crate::config;
 use crate::providers::{self, Provider};
 use crate::suggest;
 
@@ -21,12 +24,38 @@ use super::{Exit, Failure, terminal};
 Examples:
   hookwarden providers
   hookwarden providers github
+  hookwarden providers --kind token --search calendar
   hookwarden providers --format json | jq -r '.[] | select(.timestamp == null) | .id'")]
 pub(super) struct Providers {
     /// A provider's id; without one, all are listed
+    #[arg(conflicts_with_all = ["kind", "search"])]
     id: Option<String>,
+    /// List only those of a kind: hmac, digest, token or basic
+    #[arg(long, value_parser = ["hmac", "digest", "token", "basic"])]
+    kind: Option<String>,
+    /// List only those whose id, name or category holds this text
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+    #[command(flatten)]
+    own: OwnProviders,
     #[command(flatten)]
     format: FormatFlag,
+}
+
+/// The user's own definitions.
+#[derive(clap::Args)]
+pub(super) struct OwnProviders {
+    /// A directory with provider definitions beside the catalogue's
+    #[arg(long, value_name = "DIR", env = "HOOKWARDEN_PROVIDERS_DIR")]
+    providers_dir: Option<PathBuf>,
+}
+
+impl OwnProviders {
+    /// Reads them.
+    pub(super) fn load(&self) -> Result<Vec<Provider>, Failure> {
+        let own = self.providers_dir.as_deref().map(config::providers_at);
+        own.unwrap_or(Ok(Vec::new())).map_err(|problems| Failure::usage(problems.join("\n")))
+    }
 }
 
 /// A provider as programs read it.
@@ -39,15 +68,21 @@ struct View<'a> {
     algorithm: Option<&'static str>,
     docs: &'a str,
     confidence: &'a str,
+    category: &'a str,
     header: &'a str,
-    format: String,
+    place: String,
+    format: &'a str,
     signed: Option<String>,
+    binding: &'static str,
+    repeats: bool,
+    configurable: &'a [String],
     timestamp: Option<String>,
     tolerance_seconds: Option<u64>,
     delivery_id: Option<String>,
     delivery_id_signed: bool,
     event: Option<String>,
     challenge: bool,
+    challenges: Vec<String>,
     retry: &'a str,
     setup: &'a str,
     limits: &'a str,
@@ -55,23 +90,42 @@ struct View<'a> {
 
 impl Providers {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
+        let own = self.own.load()?;
+        let find = |id| find(id, &own);
         match (&self.id, self.format.is_json()) {
-            (None, false) => Ok(terminal::print(&all(), Exit::Fine)),
+            (None, false) => Ok(terminal::print(&table_of(&self.listed(&own)), Exit::Fine)),
             (None, true) => {
-                let views: Vec<_> = providers::all().iter().map(View::new).collect();
+                let views: Vec<_> = self.listed(&own).into_iter().map(View::new).collect();
                 Ok(terminal::print_json(&views, Exit::Fine))
             }
             (Some(id), false) => Ok(terminal::print(&details(find(id)?, Paint::for_stdout()), Exit::Fine)),
             (Some(id), true) => Ok(terminal::print_json(&View::new(find(id)?), Exit::Fine)),
         }
     }
+
+    /// The providers that are asked for.
+    fn listed<'p>(&self, own: &'p [Provider]) -> Vec<&'p Provider> {
+        let of_kind = |provider: &&Provider| self.kind.as_ref().is_none_or(|kind| provider.kind() == kind);
+        let found = |provider: &&Provider| {
+            self.search.as_ref().map(|text| text.to_lowercase()).is_none_or(|text| {
+                let texts = provider.aliases.iter().chain([&provider.id, &provider.name, &provider.category]);
+                texts.into_iter().any(|known| known.to_lowercase().contains(&text))
+            })
+        };
+        let mut all: Vec<&Provider> = providers::all().iter().chain(own).collect();
+        all.sort_by(|one, other| one.id.cmp(&other.id));
+        all.into_iter().filter(of_kind).filter(found).collect()
+    }
 }
 
-/// The provider with that id.
-pub(super) fn find(id: &str) -> Result<&'static Provider, Failure> {
-    providers::find(id).ok_or_else(|| {
-        let ids = providers::all().iter().flat_map(|provider| provider.aliases.iter().chain([&provider.id]));
-        let hint = match suggest::nearest(id, ids.map(String::as_str)) {
+/// The provider with that id, the user's own or the catalogue's.
+pub(super) fn find<'p>(id: &str, own: &'p [Provider]) -> Result<&'p Provider, Failure> {
+    let own = own.iter().find(|provider| provider.id == id || provider.aliases.iter().any(|alias| alias == id));
+    own.or_else(|| providers::find(id)).ok_or_else(|| {
+        if let Some(known) = providers::unsupported().iter().find(|known| known.id == id) {
+            return Failure::usage(format!("{} is not supported: {}", known.name, known.why));
+        }
+        let hint = match suggest::nearest(id, providers::ids()) {
             Some(nearest) => format!("did you mean {nearest}?"),
             None => "`hookwarden providers` lists all".to_owned(),
         };
@@ -90,15 +144,21 @@ impl<'a> View<'a> {
             algorithm: provider.algorithm(),
             docs: &provider.docs,
             confidence: &provider.confidence,
+            category: &provider.category,
             header: &scheme.signature.header,
-            format: format(&scheme.signature),
-            signed: scheme.signed().map(template),
+            place: place(&scheme.signature),
+            format: &scheme.signature.written,
+            signed: signed(scheme),
+            binding: scheme.binding.word(),
+            repeats: scheme.repeats,
+            configurable: &provider.configurable,
             timestamp: scheme.timestamp.as_ref().map(timestamp),
             tolerance_seconds: scheme.timestamp.as_ref().map(|_| scheme.tolerance.as_secs()),
             delivery_id: scheme.delivery_id.as_ref().map(field),
             delivery_id_signed: scheme.delivery_id.as_ref().is_some_and(|field| scheme.signs(field)),
             event: scheme.event.as_ref().map(field),
-            challenge: scheme.challenge.is_some(),
+            challenge: !scheme.challenges.is_empty(),
+            challenges: scheme.challenges.iter().map(challenge).collect(),
             retry: &provider.retry,
             setup: &provider.setup,
             limits: &provider.limits,
@@ -106,20 +166,21 @@ impl<'a> View<'a> {
     }
 }
 
-fn all() -> String {
-    let row = |provider: &Provider| {
+fn table_of(listed: &[&Provider]) -> String {
+    let row = |provider: &&Provider| {
         [
             provider.id.clone(),
             provider.name.clone(),
             provider.kind().to_owned(),
             or_dash(provider.algorithm()),
+            provider.scheme.binding.word().to_owned(),
             provider.docs.clone(),
         ]
     };
-    let rows: Vec<_> = providers::all().iter().map(row).collect();
+    let rows: Vec<_> = listed.iter().map(row).collect();
     let count = rows.len();
     let hint = "`hookwarden providers ID` says how to set one up; what is not listed may be PROVIDER=custom";
-    format!("{}\n{count} providers. {hint}.\n", table(["ID", "NAME", "KIND", "HASH", "DOCUMENTATION"], &rows))
+    format!("{}\n{count} providers. {hint}.\n", table(["ID", "NAME", "KIND", "HASH", "BINDS", "DOCUMENTATION"], &rows))
 }
 
 fn details(provider: &Provider, paint: Paint) -> String {
@@ -128,24 +189,36 @@ fn details(provider: &Provider, paint: Paint) -> String {
         [] => String::new(),
         aliases => format!("; also {}", aliases.join(", ")),
     };
-    let kind = match provider.algorithm() {
-        Some(algorithm) => format!("HMAC with {algorithm}"),
-        None => "a token that is sent along; it signs nothing".to_owned(),
+    let hash = provider.algorithm().unwrap_or_default();
+    let kind = match scheme.proof {
+        Proof::Hmac { .. } => format!("HMAC with {hash}"),
+        Proof::Digest { .. } => format!("a plain {hash} over content that holds the secret"),
+        Proof::Token if provider.kind() == "basic" => "HTTP Basic: user and password are sent along".to_owned(),
+        Proof::Token => "a token that is sent along; it signs nothing".to_owned(),
     };
+    let challenges: Vec<_> = scheme.challenges.iter().map(challenge).collect();
+    let checks = scheme.checks.iter().map(|check| format!("{} is {}", check.value.text(), check.equals.text()));
     let time = scheme
         .timestamp
         .as_ref()
         .map(|time| format!("signed ({}), accepted within {}", timestamp(time), layout::duration(scheme.tolerance)));
     let facts = [
         ("scheme", kind),
-        ("header", format!("{}: {}", scheme.signature.header, format(&scheme.signature))),
+        ("where", place(&scheme.signature)),
         ("encoding", scheme.signed().map_or("", |_| encoding(scheme.signature.encoding)).to_owned()),
-        ("signed", scheme.signed().map(template).unwrap_or_default()),
+        ("signed", signed(scheme).unwrap_or_default()),
+        ("binds", binding(scheme.binding).to_owned()),
+        (
+            "replays",
+            if scheme.repeats { "genuine messages may be alike, so REPLAY is off".into() } else { String::new() },
+        ),
+        ("each of", scheme.each.as_ref().map(ToString::to_string).unwrap_or_default()),
+        ("checked", checks.collect::<Vec<_>>().join("; ")),
         ("secret", secret(scheme)),
         ("time", time.unwrap_or_else(|| "not signed".to_owned())),
         ("delivery id", told(scheme, scheme.delivery_id.as_ref())),
         ("event", told(scheme, scheme.event.as_ref())),
-        ("challenge", scheme.challenge.as_ref().map_or("", |_| "answered by the sidecar").to_owned()),
+        ("challenge", challenges.join("; ")),
         ("retries", provider.retry.clone()),
         ("limits", provider.limits.clone()),
         ("facts from", confidence(&provider.confidence).to_owned()),
@@ -159,11 +232,14 @@ fn setup(provider: &Provider) -> String {
     let id = &provider.id;
     let upper = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
     let name: String = id.chars().map(upper).collect();
-    let signs_url = provider.scheme.signed().is_some_and(|signed| signed.has(&Piece::Url));
+    let signs_url = provider.scheme.needs_public_url();
+    let required = provider.scheme.challenges.iter().any(|challenge| challenge.verify_required);
+    let in_path = provider.scheme.signature.place == SignaturePlace::PathSegment;
     let variables = [
-        ("PATH", format!("/hooks/{id}")),
+        ("PATH", if in_path { format!("/hooks/{id}/*") } else { format!("/hooks/{id}") }),
         ("PROVIDER", id.clone()),
         ("SECRET_FILE", format!("/run/secrets/{id}")),
+        ("VERIFY_TOKEN_FILE", if required { format!("/run/secrets/{id}-verify") } else { String::new() }),
         ("PUBLIC_URL", if signs_url { "https://example.com".to_owned() } else { String::new() }),
     ];
     let mut text = wrap(&provider.setup, 2) + "\n";
@@ -176,45 +252,61 @@ fn setup(provider: &Provider) -> String {
     text
 }
 
-/// The signature header's grammar, as a definition writes it.
-fn format(signature: &Signature) -> String {
-    let separator = signature.format.separator.map_or(',', char::from).to_string();
-    let item = |item: &crate::auth::scheme::Item| match item.value {
-        ItemValue::Signature => format!("{}{{signature}}", item.prefix),
-        ItemValue::Timestamp => format!("{}{{timestamp}}", item.prefix),
+/// Where the signature stands, and its grammar as a definition writes it.
+fn place(signature: &Signature) -> String {
+    let place = match &signature.place {
+        SignaturePlace::Header => signature.header.to_string(),
+        SignaturePlace::RepeatedHeader => format!("{}, which may be repeated", signature.header),
+        SignaturePlace::Headers { names, all } => names.join(if *all { " and " } else { " or " }),
+        SignaturePlace::NumberedHeaders(prefix) => format!("{prefix}N"),
+        SignaturePlace::Query(name) => format!("query parameter {name}"),
+        SignaturePlace::Json(path) => format!("JSON member {path}"),
+        SignaturePlace::Form(name) => format!("form field {name}"),
+        SignaturePlace::PathSegment => "last segment of the path".to_owned(),
     };
-    signature.format.items.iter().map(item).collect::<Vec<_>>().join(&separator)
+    format!("{place}: {}", signature.written)
 }
 
-/// The signed content, as a definition writes it.
-fn template(template: &Template) -> String {
-    let piece = |piece: &Piece| match piece {
-        Piece::Literal(text) => text.replace('{', "{{").replace('}', "}}").replace('\n', "\\n"),
-        Piece::Timestamp => "{timestamp}".to_owned(),
-        Piece::Body => "{body}".to_owned(),
-        Piece::Header(name) => format!("{{header:{name}}}"),
-        Piece::Method => "{method}".to_owned(),
-        Piece::Url => "{url}".to_owned(),
-        Piece::Path => "{path}".to_owned(),
-        Piece::Query => "{query}".to_owned(),
-        Piece::FormSorted => "{form_sorted}".to_owned(),
-    };
-    let body = template.has_body().then_some(&Piece::Body);
-    template.before().iter().chain(body).chain(template.after()).map(piece).collect()
+/// What may be signed, as a definition writes it.
+fn signed(scheme: &Scheme) -> Option<String> {
+    let texts: Vec<_> = scheme.contents().iter().map(|content| content.text().replace('\n', "\\n")).collect();
+    (!texts.is_empty()).then(|| texts.join(" or "))
 }
 
 fn timestamp(timestamp: &Timestamp) -> String {
     let place = match &timestamp.from {
         TimestampFrom::Header(name) => format!("header:{name}"),
         TimestampFrom::Signature => "signature".to_owned(),
-        TimestampFrom::Json(path) => field(&Field::Json(path.clone())),
+        TimestampFrom::Json(path) => format!("json:{path}"),
+        TimestampFrom::Query(name) => format!("query:{name}"),
+        TimestampFrom::Form(name) => format!("form:{name}"),
     };
     let unit = match timestamp.unit {
         TimeUnit::Seconds => "s",
         TimeUnit::Milliseconds => "ms",
+        TimeUnit::Microseconds => "us",
+        TimeUnit::SecondsOrMilliseconds => "s_or_ms",
         TimeUnit::Rfc3339 => "rfc3339",
+        TimeUnit::HttpDate => "http_date",
+        TimeUnit::DateTime => "datetime",
+        TimeUnit::Created => "created",
     };
     format!("{place}, {unit}")
+}
+
+/// A verification of the endpoint, in a line.
+fn challenge(challenge: &Challenge) -> String {
+    let proven = if challenge.authenticated { "once it has proven itself" } else { "unproven" };
+    let verify = if challenge.verify.is_some() { ", against VERIFY_TOKEN" } else { "" };
+    format!("{} answered by the sidecar, {proven}{verify}", challenge.method)
+}
+
+fn binding(binding: Binding) -> &'static str {
+    match binding {
+        Binding::None => "nothing: who has seen one request can make others",
+        Binding::Partial => "a part of the message; the rest could be changed on the way",
+        Binding::Full => "the whole body",
+    }
 }
 
 /// A field of a message, and how far it can be trusted.
@@ -232,15 +324,26 @@ fn secret(scheme: &Scheme) -> String {
         SecretEncoding::Hex => "hexadecimal of the key",
         SecretEncoding::Base64 => "base64 of the key",
     };
-    match &*scheme.secret.strip_prefix {
-        "" => form.to_owned(),
+    let form = match &*scheme.secret.parts {
+        [] => form.to_owned(),
+        parts => parts.join(&scheme.secret.join.to_string()),
+    };
+    let form = match &*scheme.secret.strip_prefix {
+        "" => form,
         prefix => format!("{form}, after {prefix}"),
+    };
+    match (&scheme.secret.key, &scheme.secret.sent) {
+        (Some(made), _) => format!("{form}; the key is {}", made.text()),
+        (None, Some(made)) => format!("{form}; what is sent is {}", made.text()),
+        (None, None) => form,
     }
 }
 
 fn encoding(encoding: Encoding) -> &'static str {
     match encoding {
         Encoding::Hex => "hex",
+        Encoding::HexUpper => "hex_upper",
+        Encoding::Base64Hex => "base64_hex",
         Encoding::Base64 => "base64",
         Encoding::Base64Url => "base64url",
     }

@@ -66,6 +66,8 @@ pub(super) struct Sign {
     #[command(flatten)]
     format: FormatFlag,
     #[command(flatten)]
+    own: super::providers::OwnProviders,
+    #[command(flatten)]
     custom: CustomFlags,
 }
 
@@ -163,18 +165,20 @@ impl Sign {
 
     fn scheme(&self) -> Result<std::sync::Arc<Scheme>, Failure> {
         let fields = self.custom.fields();
-        if self.provider != "custom" {
-            if fields != CustomFields::default() {
-                return Err(Failure::usage("the flags of a scheme need --provider custom"));
-            }
-            return Ok(super::providers::find(&self.provider)?.scheme.clone());
-        }
-        let scheme = providers::custom(&fields).map_err(|faults| {
+        let told = |faults: Vec<providers::Fault>| {
             let flag = |key| format!("--{}", providers::custom_field(key).to_ascii_lowercase().replace('_', "-"));
             let told: Vec<_> = faults.iter().map(|fault| format!("{}: {}", flag(fault.key), fault.problem)).collect();
             Failure::usage(told.join("\n"))
-        })?;
-        Ok(scheme.into())
+        };
+        if self.provider != "custom" {
+            let own = self.own.load()?;
+            let provider = super::providers::find(&self.provider, &own)?;
+            if fields.names().any(|name| !provider.configurable.iter().any(|open| open == name)) {
+                return Err(Failure::usage("the flags of a scheme need --provider custom"));
+            }
+            return provider.scheme_with(&fields).map_err(told);
+        }
+        Ok(providers::custom(&fields).map_err(told)?.into())
     }
 
     fn now(&self) -> Result<Now, Failure> {

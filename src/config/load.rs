@@ -11,7 +11,7 @@ use super::files::Files;
 use super::process::{self, Bounds};
 use super::reader::{Loading, Reader, without_newline};
 use super::route::{self, Surroundings};
-use super::{Config, Environment, Fault, PREFIX, Watch, names, tls, values};
+use super::{Config, Environment, Fault, PREFIX, Watch, names, own_providers, tls, values};
 
 /// Loads the configuration, and tells what to watch. Reads the environment that it is given, the files that settings
 /// name, and the number of CPUs.
@@ -54,7 +54,8 @@ fn read_policy(loading: &mut Loading<'_>, bounds: Bounds) -> Option<Policy> {
     let resign = resign(&mut reader);
     let body_digest = reader.value("AUDIT_BODY_DIGEST", values::boolean).unwrap_or_default();
     let upstreams = reader.value("UPSTREAM", values::upstream).into_iter().collect();
-    let mut around = Surroundings { max_buffered: bounds.max_buffered, upstreams };
+    let providers = own_providers::read(&mut reader);
+    let mut around = Surroundings { max_buffered: bounds.max_buffered, upstreams, providers };
     let routes = routes(loading, &mut around)?;
     let (tls, tls_expires) = tls.map(|tls| (tls.config, tls.expires)).unzip();
     let upstreams = around.upstreams;
@@ -90,10 +91,7 @@ fn no_route() -> Fault {
 /// A route's pattern, which no other route has.
 fn path<'n>(reader: &mut Reader<'_, '_>, name: &'n str, paths: &mut BTreeMap<String, &'n str>) -> Option<PathPattern> {
     let pattern = reader.required("PATH", values::path)?;
-    let written = match &pattern {
-        PathPattern::Exact(path) => path.to_string(),
-        PathPattern::Prefix(prefix) => format!("{prefix}*"),
-    };
+    let written = pattern.to_string();
     if let Some(other) = paths.get(&written) {
         let (other, name) = (other.to_ascii_lowercase(), name.to_ascii_lowercase());
         reader.fault("PATH", format!("{written} is the path of route {other:?} already, and of {name:?}"));

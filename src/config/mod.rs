@@ -11,6 +11,7 @@ pub mod values;
 mod files;
 mod load;
 mod names;
+mod own_providers;
 mod process;
 mod reader;
 mod route;
@@ -29,6 +30,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 pub use load::load;
+pub use own_providers::providers_at;
 pub use secrets::{keys_at, keys_of_lines};
 pub use watch::Watch;
 

@@ -1,5 +1,6 @@
 //! Rows: variables in, faults or values out.
 
+mod own_providers;
 mod routes;
 mod secrets;
 mod tls;

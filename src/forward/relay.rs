@@ -16,13 +16,15 @@ use super::{Answering, Connection};
 
 /// What the client can take.
 #[derive(Debug, Clone, Copy)]
-pub struct Client {
+pub struct Client<'e> {
     /// Whether it speaks HTTP/1.1, and so knows chunks and interim responses.
     pub http11: bool,
     /// Whether the connection to it stays open afterwards.
     pub keep_alive: bool,
     /// The longest wait for either side between two parts of the body.
     pub pause: Duration,
+    /// A field of the request that the response repeats, in the place of one that the service may have sent.
+    pub echo: Option<(&'e str, &'e [u8])>,
 }
 
 /// How the relay ended.
@@ -37,18 +39,23 @@ pub enum End {
 }
 
 /// Whether a body that ends with the service's connection is sent on in chunks.
-fn is_chunked(body: BodyEnd, client: &Client) -> bool {
+fn is_chunked(body: BodyEnd, client: &Client<'_>) -> bool {
     client.http11 && matches!(body, BodyEnd::Chunked | BodyEnd::Close)
 }
 
 /// Whether the client can tell the response's end only by the connection's.
 #[must_use]
-pub fn must_close(body: BodyEnd, client: &Client) -> bool {
+pub fn must_close(body: BodyEnd, client: &Client<'_>) -> bool {
     !client.http11 && matches!(body, BodyEnd::Chunked | BodyEnd::Close)
 }
 
 /// Sends an interim response on. Its errors show up again when the final one is sent.
-pub async fn interim<IO: AsyncWrite + Unpin>(answering: &Answering, io: &mut IO, out: &mut BytesMut, client: &Client) {
+pub async fn interim<IO: AsyncWrite + Unpin>(
+    answering: &Answering,
+    io: &mut IO,
+    out: &mut BytesMut,
+    client: &Client<'_>,
+) {
     out.clear();
     write_head(out, &answering.head, answering.connection.buffer.bytes(), client);
     let _ = timeout(client.pause, write_all(io, [out])).await;
@@ -59,7 +66,7 @@ pub async fn relay<IO: AsyncWrite + Unpin>(
     answering: &mut Answering,
     io: &mut IO,
     out: &mut BytesMut,
-    client: &Client,
+    client: &Client<'_>,
 ) -> End {
     out.clear();
     write_head(out, &answering.head, answering.connection.buffer.bytes(), client);
@@ -79,14 +86,18 @@ pub fn is_reusable(answering: &Answering, end: End) -> bool {
     answering.sent_whole && answering.head.keep_alive && end == End::Whole && answering.connection.buffer.is_empty()
 }
 
-fn write_head(out: &mut BytesMut, head: &ResponseHead, bytes: &[u8], client: &Client) {
+fn write_head(out: &mut BytesMut, head: &ResponseHead, bytes: &[u8], client: &Client<'_>) {
     out.put_slice(b"HTTP/1.1 ");
     out.put_slice(decimal(u64::from(head.status), &mut [0; 20]));
     out.put_u8(b' ');
     out.put_slice(head.phrase.get(bytes));
     out.put_slice(b"\r\n");
-    for (name, value) in head.fields(bytes).filter(|(name, _)| passes(name, head, bytes)) {
+    let is_echo = |name: &[u8]| client.echo.is_some_and(|(echo, _)| name.eq_ignore_ascii_case(echo.as_bytes()));
+    for (name, value) in head.fields(bytes).filter(|(name, _)| passes(name, head, bytes) && !is_echo(name)) {
         field(out, name, value);
+    }
+    if let Some((name, value)) = client.echo {
+        field(out, name.as_bytes(), value);
     }
     if let Some(length) = head.length.filter(|_| head.status >= 200 && head.status != 204) {
         number_field(out, b"Content-Length", length);
@@ -110,7 +121,7 @@ async fn by_length<IO: AsyncWrite + Unpin>(
     length: u64,
     io: &mut IO,
     out: &mut BytesMut,
-    client: &Client,
+    client: &Client<'_>,
 ) -> End {
     let mut left = length;
     loop {
@@ -135,7 +146,7 @@ async fn by_chunks<IO: AsyncWrite + Unpin>(
     connection: &mut Connection,
     io: &mut IO,
     out: &mut BytesMut,
-    client: &Client,
+    client: &Client<'_>,
 ) -> End {
     let mut decoder = Decoder::default();
     loop {
@@ -158,7 +169,7 @@ async fn until_close<IO: AsyncWrite + Unpin>(
     connection: &mut Connection,
     io: &mut IO,
     out: &mut BytesMut,
-    client: &Client,
+    client: &Client<'_>,
 ) -> End {
     let mut done = false;
     loop {
@@ -182,7 +193,7 @@ async fn send_part<IO: AsyncWrite + Unpin>(
     out: &mut BytesMut,
     part: &[u8],
     last: bool,
-    client: &Client,
+    client: &Client<'_>,
 ) -> Result<(), End> {
     if client.http11 && !part.is_empty() {
         chunk_size(out, part.len());
@@ -198,14 +209,14 @@ async fn send_part<IO: AsyncWrite + Unpin>(
     Ok(())
 }
 
-async fn to_client<IO: AsyncWrite + Unpin>(io: &mut IO, parts: [&[u8]; 3], client: &Client) -> Result<(), End> {
+async fn to_client<IO: AsyncWrite + Unpin>(io: &mut IO, parts: [&[u8]; 3], client: &Client<'_>) -> Result<(), End> {
     match timeout(client.pause, write_all(io, parts)).await {
         Ok(Ok(())) => Ok(()),
         _ => Err(End::ClientGone),
     }
 }
 
-async fn from_service(connection: &mut Connection, client: &Client) -> io::Result<usize> {
+async fn from_service(connection: &mut Connection, client: &Client<'_>) -> io::Result<usize> {
     match timeout(client.pause, connection.buffer.fill(&mut connection.stream)).await {
         Ok(read) => read,
         Err(_) => Err(io::ErrorKind::TimedOut.into()),

@@ -43,6 +43,7 @@ impl Writer {
         self.text("key_id", record.key_id);
         self.bytes("delivery_id", record.delivery_id);
         self.bytes("event", record.event);
+        self.text("binding", record.binding);
         if record.claim.is_some() {
             self.text("claim", record.claim);
         }
@@ -172,6 +173,7 @@ pub(super) mod tests {
             key: Some(0),
             delivery_id: Some(b"72d3162e"),
             event: Some(b"push"),
+            binding: Some("full"),
             claim: None,
             body: b"{}",
             body_digest: false,
@@ -192,8 +194,8 @@ pub(super) mod tests {
                 r#"{"ts":"2023-11-14T22:13:20.007Z","request_id":"0123456789abcdef0123456789abcdef","route":"github","#,
                 r#""provider":"github","decision":"forwarded","reason":"forwarded","status":204,"upstream_status":204,"#,
                 r#""method":"POST","path":"/hooks/github","source":"192.0.2.7","key_id":"1","delivery_id":"72d3162e","#,
-                r#""event":"push","body_bytes":2,"verify_us":12,"upstream_us":2000,"total_us":3000,"tls":"1.3","#,
-                r#""client_san":null}"#,
+                r#""event":"push","binding":"full","body_bytes":2,"verify_us":12,"upstream_us":2000,"total_us":3000,"#,
+                r#""tls":"1.3","client_san":null}"#,
                 "\n"
             )
         );

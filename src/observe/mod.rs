@@ -93,6 +93,8 @@ pub struct Record<'a> {
     pub delivery_id: Option<&'a [u8]>,
     /// The event's type.
     pub event: Option<&'a [u8]>,
+    /// What the proof binds, in a word; none where nothing was proven.
+    pub binding: Option<&'static str>,
     /// Where claims are shared: whether this one was, or stood by this process's word alone.
     pub claim: Option<&'static str>,
     /// The body, as far as it was read.

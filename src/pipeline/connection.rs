@@ -171,11 +171,6 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Connection<'w, IO> {
         head.keep_alive && !self.signals.is_draining()
     }
 
-    /// Whether the request is a HEAD, whose answer has no body.
-    pub(super) fn is_head(&self, head: &Head) -> bool {
-        head.method.get(self.buffer.bytes()) == b"HEAD"
-    }
-
     async fn linger(&mut self) {
         let (within, limit) = LINGER;
         let reading = async {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
+use crate::auth::scheme::SignaturePlace;
 use crate::clock::Now;
 use crate::deny::{Denial, Reason};
 use crate::forward::Admission;
@@ -16,6 +17,7 @@ use crate::observe::{self, Decision, Record};
 use crate::policy::{Mode, Route};
 use crate::replay::Claim;
 use crate::respond::Context;
+use crate::route::PathPattern;
 
 use super::connection::Peer;
 use super::gates::{self, Fields};
@@ -47,8 +49,10 @@ pub(super) struct Exchange {
     pub body: Span,
     /// The body's share of the budget of all bodies, held until the exchange is over.
     pub held: Option<BufferedPermit>,
-    delivery_id: Option<Span>,
-    event: Option<Span>,
+    /// What stands in the message beside its proof.
+    pub fields: Option<Fields>,
+    /// Why a request that may be a verification of the endpoint has proven nothing.
+    pub unproven: Option<Denial>,
     method: Span,
     path: Span,
     waited: Duration,
@@ -56,6 +60,7 @@ pub(super) struct Exchange {
     whole: bool,
     reason: Reason,
     upstream_status: Option<u16>,
+    answered_status: Option<u16>,
     went_upstream: bool,
     claimed: Option<&'static str>,
 }
@@ -73,8 +78,8 @@ impl Exchange {
             continued: false,
             body: Span::default(),
             held: None,
-            delivery_id: None,
-            event: None,
+            fields: None,
+            unproven: None,
             method: Span::default(),
             path: Span::default(),
             waited: Duration::ZERO,
@@ -82,6 +87,7 @@ impl Exchange {
             whole: false,
             reason: Reason::MalformedRequest,
             upstream_status: None,
+            answered_status: None,
             went_upstream: false,
             claimed: None,
         }
@@ -98,6 +104,14 @@ impl Exchange {
             Framing::Length(length) => usize::try_from(length).ok().and_then(|length| head.len.checked_add(length)),
             Framing::Chunked => None,
         };
+    }
+
+    /// The record shows the path as far as it is no token.
+    pub(super) fn hide_token(&mut self, route: &Route) {
+        if let (SignaturePlace::PathSegment, PathPattern::Prefix(prefix)) = (&route.scheme.signature.place, &route.path)
+        {
+            self.path = Span::new(self.path.start(), self.path.start() + prefix.len().min(self.path.len()));
+        }
     }
 
     pub(super) fn body_read(&mut self, body: &Body) {
@@ -124,8 +138,9 @@ impl Exchange {
         self.claimed = claim.map(|claim| if claim.is_shared() { "shared" } else { "local" });
     }
 
-    pub(super) fn note(&mut self, fields: &Fields) {
-        (self.delivery_id, self.event) = (fields.delivery_id, fields.event);
+    /// The delivery's id, as far as it is known.
+    fn delivery_id<'f>(&'f self, bytes: &'f [u8]) -> Option<&'f [u8]> {
+        self.fields.as_ref()?.delivery_id.as_ref().map(|id| id.get(bytes))
     }
 
     /// A refusal stands, unless the route only monitors.
@@ -143,6 +158,10 @@ impl Exchange {
 
     pub(super) fn forwarded(&mut self, status: u16) {
         (self.reason, self.upstream_status) = (Reason::Forwarded, Some(status));
+    }
+
+    pub(super) fn answered_with(&mut self, status: u16) {
+        self.answered_status = Some(status);
     }
 
     pub(super) fn ended_here(&mut self, reason: Reason) {
@@ -169,13 +188,21 @@ impl Exchange {
         self.length.unwrap_or(usize::MAX)
     }
 
-    pub(super) fn context<'a>(&'a self, live: &'a Live, keep_alive: bool, is_head: bool) -> Context<'a> {
+    pub(super) fn context<'a>(
+        &'a self,
+        live: &'a Live,
+        keep_alive: bool,
+        message: Option<&Message<'a>>,
+    ) -> Context<'a> {
+        let route = live.route(self.route);
         Context {
             request_id: self.request_id(),
             detail: live.policy.error_detail,
-            allow: live.route(self.route).map(|route| &*route.allow),
-            is_head,
+            allow: route.map(|route| &*route.allow),
+            is_head: message.is_some_and(|message| message.method() == b"HEAD"),
             keep_alive,
+            replies: route.map(|route| &route.scheme.reply),
+            echo: route.and_then(|route| gates::echo(route, message?)),
             now: self.started,
         }
     }
@@ -190,7 +217,7 @@ impl Exchange {
         peer: &Peer,
         admission: &Admission,
     ) {
-        let delivery_id = self.delivery_id.map(|id| id.get(message.bytes));
+        let delivery_id = self.delivery_id(message.bytes);
         let key = live.policy.resign.as_ref().filter(|_| admission.is_verified());
         let resigned =
             key.and_then(|key| Resigned::new(key, delivery_id, self.request_id(), self.judged, message.body));
@@ -224,15 +251,16 @@ impl Exchange {
             provider: route.map(|route| &*route.provider),
             decision,
             reason,
-            status: self.upstream_status.unwrap_or_else(|| self.reason.status()),
+            status: self.upstream_status.or(self.answered_status).unwrap_or_else(|| self.reason.status()),
             upstream_status: self.upstream_status,
             method: self.method.get(bytes),
             path: self.path.get(bytes),
             source: peer.source,
             key_id: route.and_then(|route| self.key_id(route)),
             key: self.key,
-            delivery_id: self.delivery_id.map(|id| id.get(bytes)),
-            event: self.event.map(|event| event.get(bytes)),
+            delivery_id: self.delivery_id(bytes),
+            event: self.fields.as_ref().and_then(|fields| fields.event.as_ref()).map(|event| event.get(bytes)),
+            binding: route.filter(|_| self.key.is_some()).map(|route| route.scheme.binding.word()),
             claim: self.claimed,
             body: self.body.get(bytes),
             body_digest: live.policy.body_digest,

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::auth::challenge::Reply;
 use crate::auth::scheme::Field;
 use crate::auth::{self, Site, Verified, challenge};
 use crate::clock::Now;
@@ -20,12 +21,31 @@ use crate::route::PathPattern;
 use super::shared::Live;
 
 /// Facts about the message that stand in it.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Fields {
     /// The sender's id of the delivery.
-    pub delivery_id: Option<Span>,
+    pub delivery_id: Option<Fact>,
     /// The event's type.
-    pub event: Option<Span>,
+    pub event: Option<Fact>,
+}
+
+/// A fact: where it stands in the request, or what it says where it had to be decoded.
+#[derive(Debug)]
+pub(super) enum Fact {
+    /// As it stands.
+    At(Span),
+    /// Decoded.
+    Says(Box<[u8]>),
+}
+
+impl Fact {
+    /// The fact's bytes.
+    pub(super) fn get<'f>(&'f self, bytes: &'f [u8]) -> &'f [u8] {
+        match self {
+            Self::At(span) => span.get(bytes),
+            Self::Says(text) => text,
+        }
+    }
 }
 
 /// Is there such an endpoint?
@@ -36,7 +56,7 @@ pub(super) fn find_route(policy: &Policy, message: &Message<'_>) -> Result<usize
 /// May this method, sender and kind of content try at all?
 pub(super) fn admit(route: &Route, message: &Message<'_>, source: IpAddr, now: Now) -> Result<(), Denial> {
     let method = message.method();
-    if !route.methods.iter().any(|permitted| permitted.as_bytes() == method) {
+    if !permits_method(route, message) && !challenge::admits_method(&site(route), message) {
         return Err(Reason::MethodNotAllowed.into());
     }
     if route.expires.is_some_and(|end| now.unix_seconds() >= end) {
@@ -53,6 +73,11 @@ pub(super) fn admit(route: &Route, message: &Message<'_>, source: IpAddr, now: N
         return Err(Reason::ContentTypeNotAllowed.into());
     }
     Ok(())
+}
+
+/// Whether the route permits the method for messages. A verification of the endpoint may have another.
+pub(super) fn permits_method(route: &Route, message: &Message<'_>) -> bool {
+    route.methods.iter().any(|permitted| permitted.as_bytes() == message.method())
 }
 
 /// What the verifier needs to know of a route.
@@ -83,10 +108,10 @@ pub(super) fn fresh(route: &Route, signed_time: Option<Duration>, now: Now) -> R
 pub(super) fn read_fields(route: &Route, message: &Message<'_>) -> Result<Fields, Denial> {
     let wanted = [route.delivery_id.as_ref(), route.scheme.event.as_ref()];
     let paths = wanted.map(|field| match field {
-        Some(Field::Json(path)) => Some(path),
+        Some(Field::Json(path)) if route.scheme.document.is_none() => Some(path),
         _ => None,
     });
-    let mut found = wanted.map(|field| header_span(field, message));
+    let mut found = wanted.map(|field| fact(route, field, message));
     let declared = inspect::declares_json(message.field("content-type").unwrap_or_default());
     if (declared || paths.iter().any(Option::is_some)) && !message.body.is_empty() {
         let mut members = [None; 2];
@@ -98,22 +123,33 @@ pub(super) fn read_fields(route: &Route, message: &Message<'_>) -> Result<Fields
         }
         let start = Span::of(message.body, message.bytes).start();
         for (found, member) in found.iter_mut().zip(members) {
-            *found = found.or(member.map(|member| Span::new(start + member.start(), start + member.end())));
+            if let Some(member) = member {
+                *found = Some(Fact::At(Span::new(start + member.start(), start + member.end())));
+            }
         }
     }
-    Ok(Fields { delivery_id: found[0], event: found[1] })
+    let [delivery_id, event] = found;
+    Ok(Fields { delivery_id, event })
 }
 
-/// Where a field's value stands, if it stands in the head, once and not empty.
-fn header_span(field: Option<&Field>, message: &Message<'_>) -> Option<Span> {
-    let Some(Field::Header(name)) = field else { return None };
-    let value = message.field(name).ok().flatten().filter(|value| !value.is_empty())?;
-    Some(Span::of(value, message.bytes))
+/// A fact that stands in the head or a form, once and not empty.
+fn fact(route: &Route, field: Option<&Field>, message: &Message<'_>) -> Option<Fact> {
+    match field? {
+        Field::Json(_) if route.scheme.document.is_none() => None,
+        Field::Header(name) => {
+            let value = message.field(name).ok().flatten().filter(|value| !value.is_empty())?;
+            Some(Fact::At(Span::of(value, message.bytes)))
+        }
+        field @ (Field::Json(_) | Field::Form(_) | Field::Query(_)) => {
+            let value = challenge::fact(&route.scheme, field, message).filter(|value| !value.is_empty())?;
+            Some(Fact::Says(value.into()))
+        }
+    }
 }
 
 /// Are this event and payload permitted?
 pub(super) fn inspect(route: &Route, message: &Message<'_>, fields: &Fields) -> Result<(), Denial> {
-    let event = fields.event.map(|event| event.get(message.bytes));
+    let event = fields.event.as_ref().map(|event| event.get(message.bytes));
     if !inspect::event_permitted(&route.events, event) {
         return Err(Reason::EventNotAllowed.into());
     }
@@ -123,23 +159,41 @@ pub(super) fn inspect(route: &Route, message: &Message<'_>, fields: &Fields) -> 
     }
 }
 
-/// The reply to a provider's verification of the endpoint.
-#[derive(Debug)]
-pub(super) struct Answer {
-    /// Its Content-Type.
-    pub content_type: Box<str>,
-    /// Its body.
-    pub reply: Vec<u8>,
+/// Is this the provider's verification of the endpoint, which is answered here? Without a proof only those are that
+/// providers send unproven. What is none, and has a method that is admitted for verifications alone, ends here.
+pub(super) fn challenge(
+    route: &Route,
+    verified: Option<&Verified>,
+    message: &Message<'_>,
+) -> Result<Option<Reply>, Denial> {
+    let key = verified.and_then(|verified| route.keys.at(verified.key_index()));
+    let verify_token = route.verify_token.as_ref().map(|token| &**token.0);
+    match challenge::answer(&site(route), verify_token, key, message) {
+        Some(reply) => reply.map(Some),
+        None if permits_method(route, message) => Ok(None),
+        None => Err(Reason::MethodNotAllowed.into()),
+    }
 }
 
-/// Is this the provider's verification of the endpoint, which is answered here? It has been proven authentic.
-pub(super) fn challenge(route: &Route, verified: &Verified, message: &Message<'_>) -> Result<Option<Answer>, Denial> {
-    let Some(key) = route.keys.iter().nth(verified.key_index()) else { return Ok(None) };
-    let mut reply = Vec::new();
-    match challenge::answer(&route.scheme, key, message.body, &mut reply) {
-        None => Ok(None),
-        Some(content_type) => Ok(Some(Answer { content_type: content_type?.into(), reply })),
-    }
+/// Whether a request that has proven nothing may be a verification of the endpoint, so that its body is looked at. Only
+/// a small one is: who sends it is not known.
+pub(super) fn may_be_challenge(route: &Route, message: &Message<'_>) -> bool {
+    let is_small = match message.head.framing {
+        Framing::None => true,
+        Framing::Length(length) => length <= MAX_CHALLENGE,
+        Framing::Chunked => false,
+    };
+    is_small && challenge::may_be_open(&site(route), message)
+}
+
+/// The largest body of a verification that is looked at before anything is proven: those that providers send have some
+/// hundred bytes.
+const MAX_CHALLENGE: u64 = 16 * 1024;
+
+/// The request's field that the provider wants to see in every reply, with its value.
+pub(super) fn echo<'m>(route: &'m Route, message: &Message<'m>) -> Option<(&'m str, &'m [u8])> {
+    let name = route.scheme.reply.echo.as_deref()?;
+    Some((name, message.field(name).ok()??))
 }
 
 /// Counts bytes of a body against the budget of all bodies.
@@ -158,7 +212,7 @@ pub(super) fn claim(
     now: Now,
 ) -> Result<Option<Claim>, Denial> {
     let Some(window) = route.replay else { return Ok(None) };
-    let signed_id = fields.delivery_id.filter(|_| route.signs_delivery_id());
+    let signed_id = fields.delivery_id.as_ref().filter(|_| route.signs_delivery_id());
     let event = signed_id.map(|id| event_key(&route.name, id.get(message.bytes)));
     let timeouts = &live.policy.timeouts;
     let pending = timeouts.upstream + timeouts.upstream_connect + PENDING_MARGIN;

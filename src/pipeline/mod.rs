@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use crate::auth::Verified;
+use crate::auth::challenge::Reply;
 use crate::clock::Now;
 use crate::deny::{Denial, Reason};
 use crate::forward::{self, Admission, Answering, Outgoing, relay};
@@ -31,7 +32,6 @@ use crate::respond;
 use connection::After;
 pub use connection::{Connection, Peer};
 use exchange::Exchange;
-use gates::Answer;
 pub use shared::{Live, Refusal, Shared, Worker};
 
 /// What the gates say of a request.
@@ -41,7 +41,7 @@ enum Passed {
     /// It goes to the service.
     Onward(Admission),
     /// It is answered here.
-    Answered(Answer),
+    Answered(Reply),
 }
 
 impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
@@ -88,6 +88,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
         let index = gates::find_route(&live.policy, &self.message(head))?;
         let route = live.policy.routes.get(index).ok_or(Reason::RouteUnknown)?;
         exchange.route = Some(index);
+        exchange.hide_token(route);
         let admitted = self.admit(route, exchange, head);
         exchange.waive(route, admitted)?;
         self.read_body(live, route, exchange, head).await?;
@@ -103,13 +104,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
     }
 
     /// The gates that need no body.
-    fn admit(&mut self, route: &Route, exchange: &Exchange, head: &Head) -> Result<(), Denial> {
+    fn admit(&mut self, route: &Route, exchange: &mut Exchange, head: &Head) -> Result<(), Denial> {
         let message = Message { head, bytes: self.buffer.bytes(), body: b"" };
         gates::admit(route, &message, self.peer.source, exchange.started)?;
         Body::new(head.framing, head.len, route.max_body)?;
-        match self.verifier.begin(&gates::site(route), &message)? {
-            Some(signed_time) => gates::fresh(route, Some(signed_time), exchange.started),
-            None => Ok(()),
+        match self.verifier.begin(&gates::site(route), &message) {
+            Ok(Some(signed_time)) => gates::fresh(route, Some(signed_time), exchange.started),
+            Ok(None) => Ok(()),
+            Err(denial) if gates::may_be_challenge(route, &message) => {
+                exchange.unproven = Some(denial);
+                Ok(())
+            }
+            Err(denial) => Err(denial),
         }
     }
 
@@ -131,7 +137,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
             self.write_continue(live).await;
         }
         loop {
-            if exchange.waived.is_none() {
+            if exchange.waived.is_none() && exchange.unproven.is_none() {
                 self.verifier.update(part.get(self.buffer.bytes()));
             }
             if head.framing == Framing::Chunked {
@@ -155,18 +161,27 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
     ) -> Result<Passed, Denial> {
         let bytes = self.buffer.bytes();
         let message = Message { head, bytes, body: exchange.body.get(bytes) };
-        let verified = self.verifier.finish(&gates::site(route), &message)?;
+        let proof = match exchange.unproven {
+            Some(denial) => Err(denial),
+            None => self.verifier.finish(&gates::site(route), &message),
+        };
+        let verified = match proof {
+            Ok(verified) => verified,
+            Err(denial) => {
+                return gates::challenge(route, None, &message)?.map(Passed::Answered).ok_or(denial);
+            }
+        };
         exchange.key = Some(verified.key_index());
         let now = Now::read();
         gates::key_is_current(route, &verified, now)?;
         gates::fresh(route, verified.signed_time(), now)?;
-        if let Some(answer) = gates::challenge(route, &verified, &message)? {
+        if let Some(answer) = gates::challenge(route, Some(&verified), &message)? {
             return Ok(Passed::Answered(answer));
         }
         let fields = gates::read_fields(route, &message)?;
-        exchange.note(&fields);
-        gates::inspect(route, &message, &fields)?;
-        let claim = gates::claim(live, &self.worker.shared.replay, route, &verified, &message, &fields, now)?;
+        let fields = exchange.fields.insert(fields);
+        gates::inspect(route, &message, fields)?;
+        let claim = gates::claim(live, &self.worker.shared.replay, route, &verified, &message, fields, now)?;
         let claim = self.confirm(route, exchange, claim).await?;
         self.permit(&verified, claim, now).await
     }
@@ -270,6 +285,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
         exchange.forwarded(answering.head.status);
         let mut client = self.client(live, head);
         client.keep_alive &= !relay::must_close(answering.head.body, &client);
+        let message = Message { head, bytes: self.buffer.bytes(), body: b"" };
+        let echo = live.route(exchange.route).and_then(|route| gates::echo(route, &message));
+        client.echo = echo.filter(|_| (200..300).contains(&answering.head.status));
         let end = relay::relay(&mut answering, &mut self.io, &mut self.out, &client).await;
         if end == relay::End::Cut {
             let request_id = exchange.request_id();
@@ -282,20 +300,23 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
         if end == relay::End::Whole && client.keep_alive { After::KeepAlive } else { After::Close }
     }
 
-    fn client(&self, live: &Live, head: &Head) -> relay::Client {
+    fn client(&self, live: &Live, head: &Head) -> relay::Client<'static> {
         relay::Client {
             http11: head.version == Version::Http11,
             keep_alive: self.may_keep(head),
             pause: live.policy.timeouts.upstream,
+            echo: None,
         }
     }
 
     /// Answers a provider's verification of the endpoint.
-    async fn answer(&mut self, live: &Live, exchange: &mut Exchange, head: &Head, answer: &Answer) -> After {
-        exchange.ended_here(Reason::ChallengeAnswered);
+    async fn answer(&mut self, live: &Live, exchange: &mut Exchange, head: &Head, reply: &Reply) -> After {
+        exchange.ended_here(if reply.refused { Reason::CredentialInvalid } else { Reason::ChallengeAnswered });
+        exchange.answered_with(reply.status);
         let keep_alive = self.may_keep(head);
-        let context = exchange.context(live, keep_alive, self.is_head(head));
-        respond::answer(&mut self.out, answer.content_type.as_bytes(), &answer.reply, &context);
+        let message = Message { head, bytes: self.buffer.bytes(), body: b"" };
+        let context = exchange.context(live, keep_alive, Some(&message));
+        respond::answer(&mut self.out, reply, &context);
         self.respond(live, keep_alive, true).await
     }
 
@@ -304,7 +325,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
         exchange.ended_here(denial.reason);
         let skippable = head.is_some_and(|head| exchange.is_skippable(head));
         let keep_alive = skippable && !denial.reason.row().closes && head.is_some_and(|head| self.may_keep(head));
-        let context = exchange.context(live, keep_alive, head.is_some_and(|head| self.is_head(head)));
+        let message = head.map(|head| Message { head, bytes: self.buffer.bytes(), body: b"" });
+        let context = exchange.context(live, keep_alive, message.as_ref());
         respond::denial(&mut self.out, denial, &context);
         self.respond(live, keep_alive, exchange.is_whole()).await
     }

@@ -1,140 +1,22 @@
 //! A provider's definition, as its file or the environment writes it, compiled to a scheme with errors that name the
-//! place and what is accepted there.
+//! place and what is accepted.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Deserialize;
-
+use crate::auth::MAX_CONTENTS;
+use crate::auth::list::{HeaderList, LinePiece, Names as ListNames};
 use crate::auth::scheme::{
-    Algorithm, Challenge, Encoding, Field, Format, Item, ItemValue, JsonPath, Proof, ReplyPiece, Scheme,
-    SecretEncoding, SecretForm, Signature, TimeUnit, Timestamp, TimestampFrom,
+    Algorithm, Binding, Check, Field, JsonPath, Proof, Replies, Scheme, SecretEncoding, SecretForm, Signature,
+    TimeUnit, Timestamp, TimestampFrom,
 };
-use crate::auth::template::{Piece, Template};
+use crate::auth::template::{Names, Piece, Template, TemplateFault};
+
+use super::text::{Definition, FieldText, HeaderListText, SecretText, TimestampText};
+use super::{coherence, grammar, handshake};
 
 /// How far a signed time may be from now where nobody says otherwise.
 pub const TOLERANCE: Duration = Duration::from_secs(300);
-
-/// A definition as it is written.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Definition {
-    pub(super) id: String,
-    pub(super) name: String,
-    #[serde(default)]
-    pub(super) aliases: Vec<String>,
-    pub(super) docs: String,
-    /// How sure the facts are: `docs`, `source` or `unconfirmed`.
-    pub(super) confidence: String,
-    scheme: String,
-    algorithm: Option<String>,
-    signature: SignatureText,
-    signed: Option<String>,
-    #[serde(default)]
-    secret: SecretText,
-    timestamp: Option<TimestampText>,
-    tolerance: Option<String>,
-    delivery_id: Option<FieldText>,
-    event: Option<FieldText>,
-    challenge: Option<ChallengeText>,
-    #[serde(default)]
-    pub(super) retry: String,
-    #[serde(default)]
-    pub(super) setup: String,
-    #[serde(default)]
-    pub(super) limits: String,
-    #[serde(default, rename = "vector")]
-    pub(super) vectors: Vec<Vector>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SignatureText {
-    header: String,
-    #[serde(default = "whole_value")]
-    format: String,
-    #[serde(default = "hex")]
-    encoding: String,
-    #[serde(default)]
-    many: bool,
-    separator: Option<String>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SecretText {
-    #[serde(default = "text")]
-    encoding: String,
-    #[serde(default)]
-    strip_prefix: String,
-}
-
-impl Default for SecretText {
-    fn default() -> Self {
-        Self { encoding: text(), strip_prefix: String::new() }
-    }
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TimestampText {
-    from: String,
-    #[serde(default = "seconds")]
-    unit: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FieldText {
-    header: Option<String>,
-    json: Option<String>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ChallengeText {
-    when: String,
-    equals: String,
-    token: String,
-    reply: String,
-    content_type: String,
-}
-
-/// A worked example that the provider or its SDK publishes: the definition's own test.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Vector {
-    /// Where it is published.
-    pub source: String,
-    /// The secret, as it would be configured.
-    pub secret: String,
-    /// The method.
-    #[serde(default = "post")]
-    pub method: String,
-    /// The full URL, where it is signed.
-    pub url: Option<String>,
-    /// The header fields.
-    pub headers: std::collections::BTreeMap<String, String>,
-    /// The body.
-    pub body: String,
-    /// When it is fresh, in seconds since the Unix epoch.
-    pub now: Option<u64>,
-}
-
-fn whole_value() -> String {
-    "{signature}".into()
-}
-fn hex() -> String {
-    "hex".into()
-}
-fn text() -> String {
-    "text".into()
-}
-fn seconds() -> String {
-    "s".into()
-}
-fn post() -> String {
-    "POST".into()
-}
 
 /// What is wrong with one key of a definition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -146,8 +28,16 @@ pub struct Fault {
     pub problem: String,
 }
 
-fn fault(key: &'static str, problem: impl Into<String>) -> Fault {
+pub(super) fn fault(key: &'static str, problem: impl Into<String>) -> Fault {
     Fault { key, problem: problem.into() }
+}
+
+/// A word of a closed list.
+pub(super) fn word<T: Copy>(key: &'static str, text: &str, known: &[(&str, T)]) -> Result<T, Fault> {
+    known.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<_> = known.iter().map(|(word, _)| *word).collect();
+        fault(key, format!("{text:?} is not known; accepted are {}", words.join(", ")))
+    })
 }
 
 /// Collects faults, so that all are told at once.
@@ -166,108 +56,234 @@ impl Definition {
     /// # Errors
     /// Every [`Fault`] of it.
     pub(super) fn compile(&self) -> Result<Scheme, Vec<Fault>> {
+        let names = self.names();
         let mut faults = Faults::default();
-        let proof = faults.keep(self.proof());
-        let format = faults.keep(self.format());
-        let encoding = faults.keep(encoding(&self.signature.encoding));
-        let secret = faults.keep(self.secret_form());
+        // Templates first: they tell which captures the grammar must have.
+        let proof = faults.keep(self.proof(&names));
+        let checks = faults.keep(self.checks(&names));
+        let secret = faults.keep(self.secret_form(&names));
+        let header_list = faults.keep(self.header_list(&names));
+        let challenges = faults.keep(handshake::compile(self, &names));
+        let signature = faults.keep(self.signature(&names));
         let timestamp = faults.keep(self.timestamp());
         let tolerance = faults.keep(self.tolerance());
         let delivery_id = faults.keep(field("delivery_id", self.delivery_id.as_ref()));
         let event = faults.keep(field("event", self.event.as_ref()));
-        let challenge = faults.keep(self.challenge());
-        if self.signature.header.is_empty() {
-            faults
-                .0
-                .push(fault("signature.header", "the name of the header field that carries the signature is missing"));
-        }
-        let parts = (proof, format, encoding, secret, timestamp, tolerance, delivery_id, event, challenge);
-        let (Some(proof), Some(format), Some(encoding), Some(secret), Some(timestamp), Some(tolerance), ..) = parts
+        let each = faults.keep(self.each.as_deref().map(|path| json_path("each", path)).transpose());
+        let reply = faults.keep(self.replies());
+        let what = (proof, checks, secret, header_list, challenges, signature);
+        let (Some(proof), Some(checks), Some(secret), Some(header_list), Some(challenges), Some(signature)) = what
         else {
             return Err(faults.0);
         };
-        let (Some(delivery_id), Some(event), Some(challenge)) = (parts.6, parts.7, parts.8) else {
+        let rest = (timestamp, tolerance, delivery_id, event, each, reply);
+        let (Some(timestamp), Some(tolerance), Some(delivery_id), Some(event), Some(each), Some(reply)) = rest else {
             return Err(faults.0);
         };
-        let signature = Signature { header: self.signature.header.as_str().into(), format, encoding };
-        let scheme = Scheme { proof, signature, timestamp, tolerance, delivery_id, event, secret, challenge };
-        faults.0.extend(contradictions(&scheme));
-        if faults.0.is_empty() { Ok(scheme) } else { Err(faults.0) }
+        let document = self.document_field().map_err(|fault| vec![fault])?;
+        let mut scheme = Scheme {
+            proof,
+            signature,
+            checks,
+            each,
+            document,
+            members: Box::new([]),
+            header_list,
+            timestamp,
+            tolerance,
+            delivery_id,
+            event,
+            secret,
+            challenges,
+            oracle: None,
+            binding: Binding::None,
+            claims_body: false,
+            repeats: self.repeats,
+            reply,
+        };
+        let stated = (self.binding.as_deref(), self.claim.as_deref());
+        coherence::complete(&mut scheme, stated.0, stated.1).map_err(|fault| vec![fault])?;
+        let faults = coherence::faults(&scheme, &names);
+        if faults.is_empty() { Ok(scheme) } else { Err(faults) }
     }
 
-    fn proof(&self) -> Result<Proof, Fault> {
+    fn names(&self) -> Names<'_> {
+        Names {
+            parts: &self.secret.parts,
+            lets: self.lets.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect(),
+            has_list: self.header_list.is_some(),
+            ..Names::default()
+        }
+    }
+
+    fn proof(&self, names: &Names<'_>) -> Result<Proof, Fault> {
+        let token = ["token", "basic"].contains(&self.scheme.as_str());
+        for (key, is_set) in [("signed", self.signed.is_some()), ("algorithm", self.algorithm.is_some())] {
+            if token && is_set {
+                return Err(fault(key, "a token signs nothing"));
+            }
+        }
         match self.scheme.as_str() {
             "hmac" => {
-                let algorithm = algorithm(self.algorithm.as_deref().unwrap_or("sha256"))?;
-                let signed = Template::parse(self.signed.as_deref().unwrap_or("{body}"));
-                Ok(Proof::Hmac { algorithm, signed: signed.map_err(|error| fault("signed", error.to_string()))? })
+                let algorithm = self.algorithm()?;
+                if matches!(algorithm, Algorithm::Sha3 | Algorithm::Keccak256) {
+                    return Err(fault("algorithm", "is for scheme = \"digest\"; no provider makes HMACs with it"));
+                }
+                Ok(Proof::Hmac { algorithm, signed: self.contents(names)? })
             }
-            "token" if self.signed.is_some() => Err(fault("signed", "a token signs nothing")),
-            "token" => Ok(Proof::Token),
-            other => Err(fault("scheme", format!("{other:?} is not known; accepted are hmac, token"))),
+            "digest" => {
+                let signed = self.contents(names)?;
+                if !signed.iter().all(Template::reads_secret) {
+                    return Err(fault("signed", "a digest without {secret} proves nothing: anybody can make it"));
+                }
+                Ok(Proof::Digest { algorithm: self.algorithm()?, signed })
+            }
+            "token" | "basic" => Ok(Proof::Token),
+            other => Err(fault("scheme", format!("{other:?} is not known; accepted are hmac, digest, token, basic"))),
         }
     }
 
-    fn format(&self) -> Result<Format, Fault> {
-        let SignatureText { format, many, separator, .. } = &self.signature;
-        // `v1,{signature}[ v1,{signature}...]` says in one text that the item may be repeated, and after what.
-        let (once, repeated) = match format.split_once('[') {
-            Some((once, tail)) => (once, tail.bytes().next()),
-            None => (format.as_str(), None),
-        };
-        let many = *many || repeated.is_some();
-        let separator = match separator.as_deref().map(str::as_bytes) {
-            Some([byte]) => Some(*byte),
-            Some(_) => return Err(fault("signature.separator", "one character is accepted")),
-            None => repeated.or_else(|| inferred_separator(once, many)),
-        };
-        let items = match separator
-            .filter(|separator| once.bytes().any(|byte| byte == *separator) && splits(once, *separator))
-        {
-            Some(separator) => once.split(char::from(separator)).map(item).collect::<Result<_, _>>()?,
-            None => Box::new([item(once)?]) as Box<[Item]>,
-        };
-        if items.iter().filter(|item| item.value == ItemValue::Signature).count() != 1 {
-            return Err(fault("signature.format", "exactly one {signature} is needed"));
-        }
-        Ok(Format { separator, items, many })
+    /// The hash.
+    pub(super) fn algorithm(&self) -> Result<Algorithm, Fault> {
+        let text = self.algorithm.as_deref().unwrap_or("sha256");
+        Algorithm::named(text).ok_or_else(|| {
+            let accepted = "accepted are sha1, sha256, sha384, sha512, md5, sha3_256, keccak256";
+            fault("algorithm", format!("{text:?} is not known; {accepted}"))
+        })
     }
 
-    fn secret_form(&self) -> Result<SecretForm, Fault> {
-        let encoding = match self.secret.encoding.as_str() {
-            "text" => SecretEncoding::Text,
-            "hex" => SecretEncoding::Hex,
-            "base64" => SecretEncoding::Base64,
-            other => {
-                return Err(fault(
-                    "secret.encoding",
-                    format!("{other:?} is not known; accepted are text, hex, base64"),
-                ));
-            }
+    fn contents(&self, names: &Names<'_>) -> Result<Box<[Template]>, Fault> {
+        let texts = self.signed.as_ref().map_or_else(|| vec!["{body}"], |signed| signed.texts());
+        if texts.is_empty() || texts.len() > MAX_CONTENTS {
+            return Err(fault("signed", format!("one to {MAX_CONTENTS} templates are accepted")));
+        }
+        texts.iter().map(|text| Template::signed(text, names).map_err(|error| template("signed", &error))).collect()
+    }
+
+    fn checks(&self, names: &Names<'_>) -> Result<Box<[Check]>, Fault> {
+        let any = |text: &str| Template::any(text, names).map_err(|error| template("check", &error));
+        let check = |text: &super::text::CheckText| Ok(Check { value: any(&text.value)?, equals: any(&text.equals)? });
+        self.check.iter().map(check).collect()
+    }
+
+    fn signature(&self, names: &Names<'_>) -> Result<Signature, Fault> {
+        if self.scheme == "basic" {
+            return grammar::basic(self.signature.as_ref());
+        }
+        let missing =
+            || fault("signature.header", "the name of the header field that carries the signature is missing");
+        let text = self.signature.as_ref().ok_or_else(missing)?;
+        grammar::compile(text, self.algorithm()?.name(), names, self.scheme == "token")
+    }
+
+    fn secret_form(&self, names: &Names<'_>) -> Result<SecretForm, Fault> {
+        let SecretText { encoding, strip_prefix, parts, join, key, ascii, .. } = &self.secret;
+        let (encoding, url_safe, only_if_prefixed) = word(
+            "secret.encoding",
+            encoding.as_deref().unwrap_or("text"),
+            &[
+                ("text", (SecretEncoding::Text, false, false)),
+                ("hex", (SecretEncoding::Hex, false, false)),
+                ("base64", (SecretEncoding::Base64, false, false)),
+                ("base64url", (SecretEncoding::Base64, true, false)),
+                ("base64_if_prefixed", (SecretEncoding::Base64, false, true)),
+            ],
+        )?;
+        let any = |key: &'static str, text: &str| Template::any(text, names).map_err(|error| template(key, &error));
+        let made = |name: &'static str, text: Option<&str>| text.map(|text| any(name, text)).transpose();
+        let (key, mut sent) = (made("secret.key", key.as_deref())?, made("token", self.token.as_deref())?);
+        if key.is_some() && self.scheme != "hmac" {
+            return Err(fault("secret.key", "is for scheme = \"hmac\""));
+        }
+        if sent.is_some() && self.scheme != "token" {
+            return Err(fault("token", "is for scheme = \"token\""));
+        }
+        if sent.as_ref().is_some_and(|sent| !sent.is_constant() || !sent.reads_secret()) {
+            return Err(fault("token", "is made of the secret alone"));
+        }
+        let mut parts: Box<[Box<str>]> = parts.iter().map(|part| part.as_str().into()).collect();
+        if self.scheme == "basic" {
+            sent = Some(any("token", "{secret|base64}")?);
+            parts = Box::new(["user".into(), "password".into()]);
+        }
+        if parts.len() == 1 || !parts.is_empty() && encoding != SecretEncoding::Text {
+            return Err(fault("secret.parts", "two or more are accepted, and their encoding is undone by filters"));
+        }
+        let mut prefixes = strip_prefix.as_ref().map_or_else(Vec::new, |prefixes| prefixes.texts()).into_iter();
+        Ok(SecretForm {
+            strip_prefix: prefixes.next().unwrap_or_default().into(),
+            other_prefixes: prefixes.map(Into::into).collect(),
+            encoding,
+            url_safe,
+            only_if_prefixed,
+            parts,
+            join: join.filter(char::is_ascii).unwrap_or(':'),
+            ascii: *ascii,
+            key,
+            sent,
+        })
+    }
+
+    fn header_list(&self, names: &Names<'_>) -> Result<Option<HeaderList>, Fault> {
+        let Some(text) = &self.header_list else { return Ok(None) };
+        let HeaderListText { names: fixed, from, split, line, join, case, require } = text;
+        let names = match (fixed.is_empty(), from) {
+            (false, None) => ListNames::Fixed(
+                fixed
+                    .iter()
+                    .map(|name| match name.strip_suffix('?') {
+                        Some(name) => (name.into(), true),
+                        None => (name.as_str().into(), false),
+                    })
+                    .collect(),
+            ),
+            (true, Some(from)) => ListNames::Announced {
+                from: match from.split_once(':') {
+                    Some(("header", name)) => Ok(name.into()),
+                    Some(("item", name)) => Err(names.capture(name)),
+                    _ => return Err(fault("header_list.from", "accepted are header:Name, item:name")),
+                },
+                split: split.as_deref().filter(|split| !split.is_empty()).unwrap_or(",").into(),
+                require: require.iter().map(|name| name.as_str().into()).collect(),
+            },
+            _ => return Err(fault("header_list", "either names or from is accepted")),
         };
-        Ok(SecretForm { strip_prefix: self.secret.strip_prefix.as_str().into(), encoding })
+        Ok(Some(HeaderList {
+            names,
+            line: line_pieces(line.as_deref().unwrap_or("{value}"))?,
+            join: join.as_str().into(),
+            lower: word("header_list.case", case.as_deref().unwrap_or("as_is"), &[("lower", true), ("as_is", false)])?,
+        }))
     }
 
     fn timestamp(&self) -> Result<Option<Timestamp>, Fault> {
-        let Some(TimestampText { from, unit }) = &self.timestamp else { return Ok(None) };
-        let unit = match unit.as_str() {
-            "s" => TimeUnit::Seconds,
-            "ms" => TimeUnit::Milliseconds,
-            "rfc3339" => TimeUnit::Rfc3339,
-            other => {
-                return Err(fault("timestamp.unit", format!("{other:?} is not known; accepted are s, ms, rfc3339")));
-            }
-        };
+        let Some(TimestampText { from, unit, offset }) = &self.timestamp else { return Ok(None) };
+        let unit = word(
+            "timestamp.unit",
+            unit.as_deref().unwrap_or("s"),
+            &[
+                ("s", TimeUnit::Seconds),
+                ("ms", TimeUnit::Milliseconds),
+                ("us", TimeUnit::Microseconds),
+                ("s_or_ms", TimeUnit::SecondsOrMilliseconds),
+                ("rfc3339", TimeUnit::Rfc3339),
+                ("http_date", TimeUnit::HttpDate),
+                ("datetime", TimeUnit::DateTime),
+                ("created", TimeUnit::Created),
+            ],
+        )?;
         let from = match (from.as_str(), from.split_once(':')) {
             ("signature", _) => TimestampFrom::Signature,
             (_, Some(("header", name))) if !name.is_empty() => TimestampFrom::Header(name.into()),
+            (_, Some(("query", name))) if !name.is_empty() => TimestampFrom::Query(name.into()),
+            (_, Some(("form", name))) if !name.is_empty() => TimestampFrom::Form(name.into()),
             (_, Some(("json", path))) => TimestampFrom::Json(json_path("timestamp.from", path)?),
             (other, _) => {
-                let accepted = "accepted are signature, header:Name, json:member";
+                let accepted = "accepted are signature, header:Name, json:member, query:name, form:name";
                 return Err(fault("timestamp.from", format!("{other:?} is not known; {accepted}")));
             }
         };
-        Ok(Some(Timestamp { from, unit }))
+        Ok(Some(Timestamp { from, unit, offset: offset.as_deref().map_or(Ok(0), zone)? }))
     }
 
     fn tolerance(&self) -> Result<Duration, Fault> {
@@ -276,204 +292,106 @@ impl Definition {
         seconds.map(Duration::from_secs).ok_or_else(|| fault("tolerance", format!("{text:?} is not like 300s")))
     }
 
-    fn challenge(&self) -> Result<Option<Challenge>, Fault> {
-        let Some(text) = &self.challenge else { return Ok(None) };
-        Ok(Some(Challenge {
-            when: json_path("challenge.when", &text.when)?,
-            equals: text.equals.as_str().into(),
-            token: json_path("challenge.token", &text.token)?,
-            reply: reply(&text.reply)?,
-            content_type: text.content_type.as_str().into(),
-        }))
+    fn replies(&self) -> Result<Replies, Fault> {
+        let asks_for_basic = self.scheme == "basic";
+        let Some(text) = &self.reply else { return Ok(Replies { asks_for_basic, ..Replies::default() }) };
+        let denied_empty =
+            text.denied.as_deref().map_or(Ok(false), |text| word("reply.denied", text, &[("empty", true)]))?;
+        Ok(Replies {
+            asks_for_basic,
+            denied_empty,
+            acknowledged: text.acknowledged.as_deref().map(Into::into),
+            echo: text.echo.as_deref().map(|name| grammar::header_name("reply.echo", name)).transpose()?,
+        })
     }
-}
 
-/// What single keys cannot tell.
-fn contradictions(scheme: &Scheme) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    let in_format = scheme.signature.format.items.iter().any(|item| item.value == ItemValue::Timestamp);
-    let from_format = matches!(&scheme.timestamp, Some(Timestamp { from: TimestampFrom::Signature, .. }));
-    if in_format != from_format {
-        faults
-            .push(fault("timestamp", "{timestamp} in signature.format and timestamp.from = \"signature\" go together"));
-    }
-    if let Some(timestamp) = &scheme.timestamp {
-        let bound = scheme.signed().is_some_and(|signed| match timestamp.from {
-            TimestampFrom::Json(_) => signed.has_body(),
-            TimestampFrom::Signature | TimestampFrom::Header(_) => signed.has(&Piece::Timestamp),
-        });
-        if !bound {
-            faults.push(fault("timestamp", "a time that is not signed proves nothing; leave it out, or sign it"));
+    fn document_field(&self) -> Result<Option<Box<str>>, Fault> {
+        match self.document.as_deref().map(|text| text.split_once(':')) {
+            None => Ok(None),
+            Some(Some(("form", name))) if !name.is_empty() => Ok(Some(name.into())),
+            Some(_) => Err(fault("document", "accepted is form:field")),
         }
-    } else if scheme.signed().is_some_and(|signed| signed.has(&Piece::Timestamp)) {
-        faults.push(fault("signed", "{timestamp} is signed, but where it stands is not said"));
-    }
-    let signs_token =
-        scheme.challenge.as_ref().is_some_and(|challenge| challenge.reply.contains(&ReplyPiece::TokenHmac));
-    if signs_token && !scheme.signed().is_some_and(Template::excludes_tokens) {
-        faults.push(fault(
-            "challenge.reply",
-            "{token_hmac} would be a signing oracle: a token could be a signed message",
-        ));
-    }
-    faults
-}
-
-fn algorithm(text: &str) -> Result<Algorithm, Fault> {
-    match text {
-        "sha1" => Ok(Algorithm::Sha1),
-        "sha256" => Ok(Algorithm::Sha256),
-        "sha384" => Ok(Algorithm::Sha384),
-        "sha512" => Ok(Algorithm::Sha512),
-        _ => Err(fault("algorithm", format!("{text:?} is not known; accepted are sha1, sha256, sha384, sha512"))),
     }
 }
 
-fn encoding(text: &str) -> Result<Encoding, Fault> {
-    match text {
-        "hex" => Ok(Encoding::Hex),
-        "base64" => Ok(Encoding::Base64),
-        "base64url" => Ok(Encoding::Base64Url),
-        _ => Err(fault("signature.encoding", format!("{text:?} is not known; accepted are hex, base64, base64url"))),
-    }
+pub(super) fn template(key: &'static str, error: &TemplateFault) -> Fault {
+    fault(key, error.to_string())
 }
 
-fn field(key: &'static str, text: Option<&FieldText>) -> Result<Option<Field>, Fault> {
-    match text {
-        None => Ok(None),
-        Some(FieldText { header: Some(name), json: None }) if !name.is_empty() => {
-            Ok(Some(Field::Header(name.as_str().into())))
-        }
-        Some(FieldText { header: None, json: Some(path) }) => Ok(Some(Field::Json(json_path(key, path)?))),
-        Some(_) => Err(fault(key, "either header = \"Name\" or json = \"member\" is accepted")),
-    }
-}
-
-/// A member's path, as in `event.type`.
-///
-/// # Errors
-/// A part of it is empty.
-pub fn json_path(key: &'static str, text: &str) -> Result<JsonPath, Fault> {
-    if text.split('.').any(str::is_empty) {
-        return Err(fault(key, format!("{text:?} is not a member's path such as event.type")));
-    }
-    Ok(JsonPath(text.split('.').map(Into::into).collect()))
-}
-
-/// `,` where it leaves every part with a placeholder of its own, a blank where items may be repeated, or nothing.
-fn inferred_separator(format: &str, many: bool) -> Option<u8> {
-    if splits(format, b',') && (many || format.contains(',')) {
-        return Some(b',');
-    }
-    many.then_some(b' ')
-}
-
-fn splits(format: &str, separator: u8) -> bool {
-    format.split(char::from(separator)).all(|item| item.matches('{').count() == 1)
-}
-
-fn item(text: &str) -> Result<Item, Fault> {
-    let (prefix, value) = text.split_at(text.find('{').unwrap_or(text.len()));
-    let value = match value {
-        "{signature}" => ItemValue::Signature,
-        "{timestamp}" => ItemValue::Timestamp,
-        _ => {
-            let accepted = "an item is text and then {signature} or {timestamp}, as in t={timestamp},v1={signature}";
-            return Err(fault("signature.format", format!("{text:?} is not an item; {accepted}")));
-        }
-    };
-    Ok(Item { prefix: prefix.into(), value })
-}
-
-fn reply(text: &str) -> Result<Box<[ReplyPiece]>, Fault> {
+/// `{name}` and `{value}` with text between.
+fn line_pieces(text: &str) -> Result<Box<[LinePiece]>, Fault> {
     let (mut pieces, mut rest) = (Vec::new(), text);
-    while let Some((before, after)) = rest.split_once("{{") {
-        let (name, after) = after.split_once("}}").ok_or_else(|| fault("challenge.reply", "{{ without }}"))?;
-        if !before.is_empty() {
-            pieces.push(ReplyPiece::Text(before.into()));
-        }
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) =
+            after.split_once('}').ok_or_else(|| fault("header_list.line", "a brace without a partner"))?;
+        pieces.extend((!before.is_empty()).then(|| LinePiece::Text(before.into())));
         pieces.push(match name {
-            "token" => ReplyPiece::Token,
-            "token_hmac" => ReplyPiece::TokenHmac,
+            "name" => LinePiece::Name,
+            "value" => LinePiece::Value,
             other => {
-                let accepted = "accepted are {{token}}, {{token_hmac}}";
-                return Err(fault("challenge.reply", format!("{other:?} is not known; {accepted}")));
+                return Err(fault(
+                    "header_list.line",
+                    format!("{{{other}}} is not known; accepted are {{name}}, {{value}}"),
+                ));
             }
         });
         rest = after;
     }
-    if !rest.is_empty() {
-        pieces.push(ReplyPiece::Text(rest.into()));
-    }
+    pieces.extend((!rest.is_empty()).then(|| LinePiece::Text(rest.into())));
     Ok(pieces.into())
 }
 
-/// A route's own definition, by environment. Empty fields have the usual values.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CustomFields {
-    /// `SCHEME`: hmac (default) or token.
-    pub scheme: Option<String>,
-    /// `ALGORITHM`.
-    pub algorithm: Option<String>,
-    /// `SIGNATURE_HEADER`.
-    pub signature_header: Option<String>,
-    /// `SIGNATURE_FORMAT`.
-    pub signature_format: Option<String>,
-    /// `SIGNATURE_ENCODING`.
-    pub signature_encoding: Option<String>,
-    /// `SIGNED_CONTENT`.
-    pub signed_content: Option<String>,
-    /// `TIMESTAMP_HEADER`.
-    pub timestamp_header: Option<String>,
-    /// `TIMESTAMP_UNIT`.
-    pub timestamp_unit: Option<String>,
-    /// `SECRET_ENCODING`.
-    pub secret_encoding: Option<String>,
+/// `+07:00` in seconds.
+fn zone(text: &str) -> Result<i32, Fault> {
+    let bad = || fault("timestamp.offset", format!("{text:?} is not like +07:00"));
+    let (sign, rest) = text.split_at_checked(1).ok_or_else(bad)?;
+    let (hours, minutes) = rest.split_once(':').ok_or_else(bad)?;
+    let number = |text: &str| text.parse::<i32>().ok().filter(|_| text.len() == 2).ok_or_else(bad);
+    let seconds = number(hours)? * 3600 + number(minutes)? * 60;
+    match sign {
+        "+" => Ok(seconds),
+        "-" => Ok(-seconds),
+        _ => Err(bad()),
+    }
 }
 
-/// Compiles a route's own definition.
+fn field(key: &'static str, text: Option<&FieldText>) -> Result<Option<Field>, Fault> {
+    let Some(FieldText { header, json, form, query }) = text else { return Ok(None) };
+    Ok(Some(match (header.as_deref(), json, form.as_deref(), query.as_deref()) {
+        (Some(name), None, None, None) if !name.is_empty() => Field::Header(name.into()),
+        (None, Some(path), None, None) => Field::Json(json_path(key, path)?),
+        (None, None, Some(name), None) if !name.is_empty() => Field::Form(name.into()),
+        (None, None, None, Some(name)) if !name.is_empty() => Field::Query(name.into()),
+        _ => {
+            let accepted =
+                "one of header = \"Name\", json = \"member\", form = \"field\", query = \"name\" is accepted";
+            return Err(fault(key, accepted));
+        }
+    }))
+}
+
+/// A member's path, as in `event.type` or `/event/type`.
 ///
 /// # Errors
-/// Every [`Fault`], each with the key that a file would have; [`custom_field`] names the variable's field.
-pub fn custom(fields: &CustomFields) -> Result<Scheme, Vec<Fault>> {
-    let format = fields.signature_format.clone().unwrap_or_else(whole_value);
-    let unit = fields.timestamp_unit.clone().unwrap_or_else(seconds);
-    let from = match &fields.timestamp_header {
-        Some(name) => Some(format!("header:{name}")),
-        None => format.contains("{timestamp}").then(|| "signature".to_owned()),
-    };
-    if fields.timestamp_unit.is_some() && from.is_none() {
-        return Err(vec![fault("timestamp.unit", "there is no timestamp that it could be the unit of")]);
-    }
-    let definition = Definition {
-        scheme: fields.scheme.clone().unwrap_or_else(|| "hmac".into()),
-        algorithm: fields.algorithm.clone(),
-        signature: SignatureText {
-            header: fields.signature_header.clone().unwrap_or_default(),
-            format,
-            encoding: fields.signature_encoding.clone().unwrap_or_else(hex),
-            ..SignatureText::default()
-        },
-        signed: fields.signed_content.clone(),
-        secret: SecretText { encoding: fields.secret_encoding.clone().unwrap_or_else(text), ..SecretText::default() },
-        timestamp: from.map(|from| TimestampText { from, unit }),
-        ..Definition::default()
-    };
-    definition.compile()
+/// A part of it is empty.
+pub fn json_path(key: &'static str, text: &str) -> Result<JsonPath, Fault> {
+    JsonPath::parse(text).ok_or_else(|| fault(key, format!("{text:?} is not a member's path such as event.type")))
 }
 
-/// The route field that a definition's key is called in the environment.
-#[must_use]
-pub fn custom_field(key: &str) -> &'static str {
-    match key {
-        "algorithm" => "ALGORITHM",
-        "signature.header" => "SIGNATURE_HEADER",
-        "signature.format" | "signature.separator" => "SIGNATURE_FORMAT",
-        "signature.encoding" => "SIGNATURE_ENCODING",
-        "signed" => "SIGNED_CONTENT",
-        "timestamp" | "timestamp.from" => "TIMESTAMP_HEADER",
-        "timestamp.unit" => "TIMESTAMP_UNIT",
-        "secret.encoding" => "SECRET_ENCODING",
-        _ => "SCHEME",
-    }
+/// A definition's parts that a template reads, with the members that its rules read.
+#[allow(clippy::wildcard_enum_match_arm, reason = "all other pieces are alike here")]
+pub(super) fn members_of(template: &Template, members: &mut Vec<JsonPath>) {
+    let mut add = |path: JsonPath| {
+        if !members.contains(&path) {
+            members.push(path);
+        }
+    };
+    template.visit(&mut |piece| match piece {
+        Piece::Json(path) | Piece::Raw(path) => add(path.clone()),
+        Piece::Special(special) => special.members().iter().filter_map(|path| JsonPath::parse(path)).for_each(&mut add),
+        _ => {}
+    });
 }
+
+/// A definition's named templates.
+pub(super) type Lets = BTreeMap<String, String>;

@@ -123,6 +123,11 @@ impl Sidecar {
         (answers, self.service.bytes.take())
     }
 
+    /// Writes every record that is still on its way.
+    pub(crate) fn close_log(&self) {
+        self.worker.shared.audit.close();
+    }
+
     /// How many requests the service has seen.
     pub(crate) fn forwarded(&self) -> usize {
         self.service.requests.get()

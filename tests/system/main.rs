@@ -7,6 +7,7 @@ mod harness;
 
 mod command;
 mod curl;
+mod libraries;
 mod monitoring;
 mod programs;
 mod proxies;

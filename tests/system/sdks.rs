@@ -1,126 +1,183 @@
-//! The providers' own libraries, through `tests/sdk/sdk.py` and `sdk.mjs`: a list of messages in, a list of answers out.
+//! The providers' own libraries, through `tests/sdk/sdk.py` and `sdk.mjs`: a list of messages in, one of answers out.
+//! Which libraries there are, and what each wants in a message, is the table in `libraries.rs`.
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
+use hookwarden::auth::keys::{Key, KeyText};
+use hookwarden::auth::scheme::Scheme;
+use hookwarden::auth::sign::{Draft, content_type, sample_secret, sign};
 use hookwarden::clock::Now;
-use serde_json::{Value, json};
+use hookwarden::providers;
+use serde_json::{Map, Value, json};
 
-use crate::harness::{Request, secret_of};
+use crate::harness::Request;
 use crate::programs::run;
 
 /// Where the scripts and their libraries are.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sdk");
 
+/// Whom the messages are for.
+pub(crate) const ORIGIN: &str = "https://hooks.test";
+
+/// How far ahead of the clock our own messages are timed where the library's window is short: Paddle's is five seconds,
+/// which a loaded machine may need to start Node.
+const AHEAD: Duration = Duration::from_secs(30);
+
 /// The libraries of one language.
 pub(crate) struct Language {
-    /// Its name.
-    pub(crate) name: &'static str,
-    program: &'static str,
-    script: &'static str,
-    /// Its libraries, and the providers of the catalogue that they are of.
-    pub(crate) libraries: &'static [(&'static str, &'static str)],
+    pub(crate) program: &'static str,
+    pub(crate) script: &'static str,
+    pub(crate) libraries: &'static [Library],
 }
 
-pub(crate) const PYTHON: Language = Language {
-    name: "python",
-    program: concat!(env!("CARGO_MANIFEST_DIR"), "/tests/.venv/bin/python"),
-    script: "sdk.py",
-    libraries: &[
-        ("stripe", "stripe"),
-        ("standardwebhooks", "standard_webhooks"),
-        ("svix", "svix"),
-        ("slack", "slack"),
-        ("twilio", "twilio"),
-    ],
-};
-
-pub(crate) const NODE: Language = Language {
-    name: "node",
-    program: "node",
-    script: "sdk.mjs",
-    libraries: &[
-        ("github", "github"),
-        ("stripe", "stripe"),
-        ("standardwebhooks", "standard_webhooks"),
-        ("svix", "svix"),
-    ],
-};
-
-/// A message for a library to sign or to verify.
-#[derive(Debug, Clone)]
-pub(crate) struct Message {
-    pub(crate) library: &'static str,
-    /// The route's name and the provider's id.
+/// One provider's library, and the message that it is tried with.
+#[derive(Debug)]
+pub(crate) struct Library {
+    /// The provider's id in the catalogue, the route's name, and the function's name in the script.
     pub(crate) provider: &'static str,
-    pub(crate) secret: String,
-    pub(crate) body: String,
+    /// Whether it signs.
+    pub(crate) signs: bool,
+    /// Whether it verifies what we sign.
+    pub(crate) verifies: bool,
+    /// The body; `{ms}` stands for the time in milliseconds.
+    pub(crate) body: &'static str,
+    /// The query of the URL, with its question mark.
+    pub(crate) query: &'static str,
+    /// Header fields that stand there before signing.
+    pub(crate) fields: &'static [(&'static str, &'static str)],
+    /// A part that is signed, and what an attacker puts in its place.
+    pub(crate) tampered: (&'static str, &'static str),
+    /// Whether our own messages are timed ahead of the clock.
+    pub(crate) ahead: bool,
 }
 
-impl Message {
-    /// One for each library, each with a body of its own.
-    pub(crate) fn samples(language: &Language) -> Vec<Self> {
-        let sample = |(library, provider): &(&'static str, &'static str)| {
-            let body = match *provider {
-                "twilio" => format!("From=%2B15550100&Digits=2&Digits=10&Body=caf%C3%A9+{}", language.name),
-                _ => format!(r#"{{"type":"sample.created","amount":10,"by":"{} {library} café"}}"#, language.name),
-            };
-            Self { library, provider, secret: secret_of(provider), body }
-        };
-        language.libraries.iter().map(sample).collect()
-    }
-
-    /// With another amount, which no signature fits.
-    pub(crate) fn tampered(&self) -> Self {
-        let body = self.body.replace("10", "99");
-        assert_ne!(body, self.body);
-        Self { body, ..self.clone() }
-    }
-
-    /// As it is sent with these headers.
-    pub(crate) fn request(&self, headers: &Headers) -> Request {
-        let media_type =
-            if self.body.starts_with('{') { "application/json" } else { "application/x-www-form-urlencoded" };
-        let request = Request::post(&self.path(), self.body.as_str()).with("Content-Type", media_type);
-        headers.iter().fold(request, |request, (name, value)| request.with(name, value))
+impl Library {
+    /// The provider's scheme.
+    pub(crate) fn scheme(&self) -> &'static Scheme {
+        &providers::find(self.provider).unwrap_or_else(|| panic!("the catalogue has no {}", self.provider)).scheme
     }
 
     fn path(&self) -> String {
         format!("/hooks/{}", self.provider)
     }
+}
 
-    fn json(&self, index: usize) -> Value {
-        json!({
-            "sdk": self.library,
-            "secret": self.secret,
-            "body": self.body,
-            "time": Now::read().unix_seconds(),
-            "id": format!("msg_{index}_{}", self.library),
-            "url": format!("https://hooks.test{}", self.path()),
-        })
-    }
+/// A message for a library to sign or to verify.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    pub(crate) library: &'static Library,
+    pub(crate) secret: String,
+    pub(crate) body: String,
+    query: String,
+    fields: Headers,
+    now: Now,
 }
 
 /// Header fields by name.
 pub(crate) type Headers = Vec<(String, String)>;
 
+impl Message {
+    /// The library's sample, with a secret of its own.
+    pub(crate) fn sample(library: &'static Library, seed: u8) -> Self {
+        Self::of(library, &sample_secret(library.scheme(), seed), library.body)
+    }
+
+    /// A message with that secret and body.
+    pub(crate) fn of(library: &'static Library, secret: &str, body: &str) -> Self {
+        let read = Now::read();
+        let now = if library.ahead { read.plus(AHEAD) } else { read };
+        Self {
+            library,
+            secret: secret.to_owned(),
+            body: body.replace("{ms}", &now.wall.as_millis().to_string()),
+            query: library.query.to_owned(),
+            fields: library.fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            now,
+        }
+    }
+
+    /// With one signed part changed, in the body, the query or a header field, so that no signature fits.
+    pub(crate) fn tampered(&self) -> Self {
+        let (from, to) = self.library.tampered;
+        let mut changed = self.clone();
+        let fields = changed.fields.iter_mut().map(|(_, value)| value);
+        let place = [&mut changed.body, &mut changed.query].into_iter().chain(fields).find(|text| text.contains(from));
+        let text = place.unwrap_or_else(|| panic!("nothing to change in {self:?}"));
+        *text = text.replacen(from, to, 1);
+        changed
+    }
+
+    /// As it is sent with these headers.
+    pub(crate) fn request(&self, signed: &Headers) -> Request {
+        let media_type = content_type(self.library.scheme(), self.body.as_bytes());
+        let target = format!("{}{}", self.library.path(), self.query);
+        let request = Request::post(&target, self.body.as_str()).with("Content-Type", media_type);
+        self.with_fields(signed).iter().fold(request, |request, (name, value)| request.set(name, value))
+    }
+
+    /// As we sign it: the message with whatever stands in its body, and its headers.
+    pub(crate) fn signed_by_us(&self) -> (Self, Headers) {
+        let scheme = self.library.scheme();
+        let key = Key::new(scheme, &KeyText::new("1", self.secret.as_bytes())).expect("a key of that scheme");
+        let media_type = content_type(scheme, self.body.as_bytes()).to_owned();
+        let headers = std::iter::once(("Content-Type".to_owned(), media_type)).chain(self.fields.clone()).collect();
+        let body = self.body.clone().into_bytes();
+        let draft = Draft { method: "POST".to_owned(), url: self.url(), headers, body };
+        let signed = sign(scheme, &key, draft, self.now).expect("a draft that can be signed");
+        let body = String::from_utf8(signed.body).expect("text");
+        (Self { body, ..self.clone() }, signed.headers)
+    }
+
+    /// The library's own fields, as they are in this message, and those that signing added.
+    fn with_fields(&self, signed: &Headers) -> Headers {
+        let own = |name: &str| self.fields.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+        let added = signed.iter().filter(|(name, _)| !own(name)).cloned();
+        self.fields.iter().cloned().chain(added).collect()
+    }
+
+    fn url(&self) -> String {
+        format!("{ORIGIN}{}{}", self.library.path(), self.query)
+    }
+
+    fn json(&self, index: usize) -> Value {
+        json!({
+            "sdk": self.library.provider,
+            "secret": self.secret,
+            "body": self.body,
+            "time": self.now.unix_seconds(),
+            "id": format!("msg_{index}"),
+            "url": self.url(),
+            "headers": object(&self.fields),
+        })
+    }
+}
+
 impl Language {
-    /// Lets each message be signed by its library.
-    pub(crate) fn sign(&self, messages: &[Message]) -> Vec<Headers> {
-        let messages = messages.iter().enumerate().map(|(index, message)| message.json(index)).collect();
-        let headers = |answer: &Value| {
-            let fields = answer.as_object().expect("headers").iter();
-            fields.map(|(name, value)| (name.clone(), value.as_str().expect("text").to_owned())).collect()
+    /// The library of that provider.
+    pub(crate) fn library(&self, provider: &str) -> &'static Library {
+        let found = self.libraries.iter().find(|library| library.provider == provider);
+        found.unwrap_or_else(|| panic!("{} has no {provider}", self.script))
+    }
+
+    /// Lets each message be signed by its library: the message with whatever stands in its body, and its headers.
+    pub(crate) fn sign(&self, messages: &[Message]) -> Vec<(Message, Headers)> {
+        let answers = self.ask(messages.iter().enumerate().map(|(index, message)| message.json(index)).collect());
+        let signed = |(message, answer): (&Message, &Value)| {
+            let fields = answer["headers"].as_object().expect("headers").iter();
+            let headers = fields.map(|(name, value)| (name.clone(), value.as_str().expect("text").to_owned()));
+            let body = answer["body"].as_str().expect("a body").to_owned();
+            (Message { body, ..message.clone() }, headers.collect())
         };
-        self.ask(messages).iter().map(headers).collect()
+        messages.iter().zip(&answers).map(signed).collect()
     }
 
     /// Lets each message be verified by its library.
     pub(crate) fn verify(&self, messages: &[(Message, Headers)]) -> Vec<bool> {
         let with_headers = |(index, (message, headers)): (usize, &(Message, Headers))| {
             let mut json = message.json(index);
-            let headers = headers.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
-            json["headers"] = Value::Object(headers);
+            json["signed"] = object(&message.with_fields(headers));
             json
         };
         let answers = self.ask(messages.iter().enumerate().map(with_headers).collect());
@@ -136,4 +193,9 @@ impl Language {
         assert_eq!(answers.len(), count);
         answers
     }
+}
+
+fn object(headers: &Headers) -> Value {
+    let members = headers.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
+    Value::Object(members.collect::<Map<_, _>>())
 }

@@ -166,7 +166,7 @@ impl Stage {
 
 impl Sender {
     fn new(id: &str) -> Result<Self, Failure> {
-        let provider = providers::find(id)?;
+        let provider = providers::find(id, &[])?;
         // As these providers write their secrets.
         let secret = match id {
             "standard_webhooks" => format!("whsec_{}", BASE64.encode(&draft::random())),

@@ -208,5 +208,10 @@ pub const GLOBAL: &[Knob] = &[
         "Signs each forwarded request anew, so that the service needs one verifier for all providers.",
     )
     .secret(),
-    Knob::new("PROVIDERS_DIR", "", "nothing yet", "A directory with more provider definitions.").later(),
+    Knob::new(
+        "PROVIDERS_DIR",
+        "",
+        "a directory with provider definitions, files that end in .toml",
+        "Providers beside the catalogue's, in the same format.",
+    ),
 ];

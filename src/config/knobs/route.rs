@@ -31,6 +31,13 @@ pub const ROUTE: &[Knob] = &[
         "a duration above zero; needs SECRET_FILE",
         "How old a key's file may become before its key is no longer accepted.",
     ),
+    Knob::new(
+        "VERIFY_TOKEN",
+        "",
+        "a text of at most 256 printable characters",
+        "What the provider's verification of the endpoint must name, where it lets one be chosen (Meta, Strava, Fitbit).",
+    )
+    .secret(),
     // What may come.
     Knob::new("METHODS", "POST", "methods, separated by commas", "The permitted methods. Webhooks are POSTs."),
     Knob::new(

@@ -24,7 +24,7 @@ impl Watched {
         Self { folder, watch }
     }
 
-    fn at(&self, name: &str) -> std::path::PathBuf {
+    fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hookwarden::auth::keys::{Key, KeyText};
-use hookwarden::auth::scheme::{Scheme, SecretEncoding};
-use hookwarden::auth::sign::{Draft, sample_body, sign};
+use hookwarden::auth::scheme::{Scheme, SignaturePlace};
+use hookwarden::auth::sign::{Draft, content_type, sample_body, sample_secret, sign};
 use hookwarden::clock::Now;
 use hookwarden::providers;
 
@@ -113,7 +113,9 @@ impl Signer {
     /// A provider of the catalogue with the secret and path that `Builder::provider` gives its route.
     pub(crate) fn new(provider: &str) -> Self {
         let scheme = catalogued(provider).scheme.clone();
-        let path = format!("/hooks/{provider}");
+        // A token in the path is the last segment under the route's prefix.
+        let end = if scheme.signature.place == SignaturePlace::PathSegment { "/token" } else { "" };
+        let path = format!("/hooks/{provider}{end}");
         Self { scheme, secret: secret_of(provider), path, now: Now::read() }
     }
 
@@ -159,14 +161,16 @@ impl Signer {
     /// The same, with fields that are there before signing.
     pub(crate) fn sign_with(&self, fields: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Request {
         let body = body.into();
+        // What begins like JSON is meant as such, good or bad.
         let is_json = body.first() == Some(&b'{');
-        let media_type = if is_json { "application/json" } else { "application/x-www-form-urlencoded" };
+        let media_type = if is_json { "application/json" } else { content_type(&self.scheme, &body) };
         let given = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let headers = std::iter::once(("Content-Type".to_owned(), media_type.to_owned())).chain(given).collect();
         let url = format!("https://{AUTHORITY}{}", self.path);
         let draft = Draft { method: "POST".to_owned(), url, headers, body };
         let signed = sign(&self.scheme, &self.key(), draft, self.now).expect("a draft that can be signed");
-        let mut request = Request::post(&self.path, signed.body);
+        let target = signed.url.strip_prefix(&format!("https://{AUTHORITY}")).expect("our own URL");
+        let mut request = Request::post(target, signed.body);
         request.fields.extend(signed.headers);
         request
     }
@@ -195,14 +199,7 @@ impl Signer {
 
 /// The secret that these tests share with a provider.
 pub(crate) fn secret_of(provider: &str) -> String {
-    let text = format!("e2e-secret-of-{provider}");
-    let form = &catalogued(provider).scheme.secret;
-    let written = match form.encoding {
-        SecretEncoding::Text => text,
-        SecretEncoding::Hex => data_encoding::HEXLOWER.encode(text.as_bytes()),
-        SecretEncoding::Base64 => data_encoding::BASE64.encode(text.as_bytes()),
-    };
-    format!("{}{written}", form.strip_prefix)
+    sample_secret(&catalogued(provider).scheme, 1)
 }
 
 fn catalogued(provider: &str) -> &'static providers::Provider {

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
+use hookwarden::auth::scheme::SignaturePlace;
 use hookwarden::deny::Reason;
 use hookwarden::providers;
 use rustix::process::{Pid, Signal, kill_process};
@@ -50,14 +51,19 @@ impl Builder {
 
     /// The same under another name, with further fields.
     pub(crate) fn provider_as(self, name: &str, id: &str, fields: &[(&str, &str)]) -> Self {
-        let (path, secret) = (format!("/hooks/{name}"), secret_of(id));
-        let builder = self.route(name, &[("PATH", &path), ("PROVIDER", id), ("SECRET", &secret)]);
-        let scheme = providers::find(id).map(|provider| provider.scheme.clone());
-        let signs_url = scheme.is_some_and(|scheme| {
-            scheme.signed().is_some_and(|signed| signed.has(&hookwarden::auth::template::Piece::Url))
-        });
-        let builder = if signs_url { builder.route(name, &[("PUBLIC_URL", "https://hooks.test")]) } else { builder };
-        builder.route(name, fields)
+        let scheme = providers::find(id).expect("in the catalogue").scheme.clone();
+        let (secret, mut path) = (secret_of(id), format!("/hooks/{name}"));
+        if scheme.signature.place == SignaturePlace::PathSegment {
+            path += "/*";
+        }
+        let mut route = vec![("PATH", path.as_str()), ("PROVIDER", id), ("SECRET", &secret)];
+        if scheme.needs_public_url() {
+            route.push(("PUBLIC_URL", "https://hooks.test"));
+        }
+        if scheme.challenges.iter().any(|challenge| challenge.verify_required) {
+            route.push(("VERIFY_TOKEN", "a-verify-token"));
+        }
+        self.route(name, &route).route(name, fields)
     }
 
     /// A further service, which some route's `UPSTREAM` names: what it sees counts too.
