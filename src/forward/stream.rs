@@ -49,7 +49,8 @@ impl Stream {
     }
 
     /// Whether what was written came too late: the peer had closed before, and its kernel refused the bytes (RST after
-    /// FIN shows as a pending EPIPE), so that no service can have read them.
+    /// FIN shows as a pending EPIPE). One that reads a whole request, shuts down without an answer and then aborts looks
+    /// the same; no server is known to do that.
     #[must_use]
     pub fn refused_bytes(&self) -> bool {
         let error = match self {
