@@ -15,21 +15,31 @@ use std::time::{Duration, Instant};
 use hookwarden::clock::Now;
 use hookwarden::replay::{ClaimKey, Full, Lasting, Outcome, Place, Replay, Terms, Topology, Unavailable};
 
+const PARTS: [(&str, fn()); 9] = [
+    ("local_memory", local_memory),
+    ("local_turnover_by_expiry", local_turnover_by_expiry),
+    ("local_turnover_by_eviction", local_turnover_by_eviction),
+    ("local_rate", local_rate),
+    ("local_spikes", local_spikes),
+    ("local_rounds", local_rounds),
+    ("local_full", local_full),
+    ("journal", journal),
+    ("shared", shared),
+];
+
 fn main() {
     let wanted: Vec<_> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
-    let parts: [(&str, fn()); 7] = [
-        ("local_memory", local_memory),
-        ("local_rate", local_rate),
-        ("local_spikes", local_spikes),
-        ("local_rounds", local_rounds),
-        ("local_full", local_full),
-        ("journal", journal),
-        ("shared", shared),
-    ];
-    for (name, part) in parts {
+    if let [name] = &wanted[..]
+        && let Some((_, part)) = PARTS.iter().find(|(part, _)| part == name)
+    {
+        return part();
+    }
+    let this = std::env::current_exe().expect("Linux");
+    for (name, _) in PARTS {
         if wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())) {
             println!("\n{name}");
-            part();
+            // Each in a process of its own: none finds memory that another has left.
+            assert!(Command::new(&this).arg(name).status().expect("it runs").success(), "{name} failed");
         }
     }
 }
@@ -38,8 +48,9 @@ fn main() {
 fn local_memory() {
     for entries in [100_000, 1_000_000, 2_000_000, 10_000_000] {
         let before = resident();
-        let store = Replay::new(entries, Full::Auto, Now::read());
-        fill(&store, 0, entries, Duration::from_secs(3600));
+        let start = Now::read();
+        let store = Replay::new(entries, Full::Auto, start);
+        fill(&store, start, 0, entries, Duration::from_secs(3600));
         let bytes = resident().saturating_sub(before);
         println!("  {entries:>10} entries: {:>5.1} MiB, {:>4.1} bytes each", mib(bytes), per(bytes, entries));
         black_box(store.entries());
@@ -51,13 +62,14 @@ fn local_rate() {
     const COUNT: usize = 2_000_000;
     for entries in [1_000, 1_000_000] {
         for threads in [1, 2] {
-            let store = Replay::new(entries + threads * COUNT, Full::Auto, Now::read());
-            fill(&store, 0, entries, Duration::from_secs(3600));
+            let start = Now::read();
+            let store = Replay::new(entries + threads * COUNT, Full::Auto, start);
+            fill(&store, start, 0, entries, Duration::from_secs(3600));
             let began = Instant::now();
             thread::scope(|scope| {
                 for thread in 1..=threads {
                     let store = &store;
-                    scope.spawn(move || fill(store, thread * 100_000_000, COUNT, Duration::from_secs(3600)));
+                    scope.spawn(move || fill(store, start, thread * 100_000_000, COUNT, Duration::from_secs(3600)));
                 }
             });
             let rate = per(threads * COUNT, 1) / began.elapsed().as_secs_f64();
@@ -69,17 +81,19 @@ fn local_rate() {
     }
 }
 
-/// The longest times of single claims at ten million entries: while nothing else goes on, and while a generation of a
-/// million ends and the housekeeper sweeps without pause. What the machine itself adds shows in the first row.
+/// Single claims at ten million entries: while nothing else goes on, and while a generation of a million ends and the
+/// housekeeper sweeps without pause; beside a loop without a store, which shows what the machine itself adds.
 fn local_spikes() {
     const ENTRIES: usize = 10_000_000;
+    const CLAIMS: usize = 1_000_000;
     let start = Now::read();
+    let control = without_store(CLAIMS);
     let store = Replay::new(2 * ENTRIES, Full::Auto, start);
-    fill(&store, 0, ENTRIES - 1_000_000, Duration::from_secs(3600));
-    fill(&store, ENTRIES, 1_000_000, Duration::from_secs(600));
+    fill(&store, start, 0, ENTRIES - 1_000_000, Duration::from_secs(3600));
+    fill(&store, start, ENTRIES, 1_000_000, Duration::from_secs(600));
     for (name, sweeps, at) in [("nothing else", false, start), ("a generation ends", true, later(start, 601))] {
         let (stop, before) = (AtomicBool::new(false), store.entries());
-        let times = thread::scope(|scope| {
+        let samples = thread::scope(|scope| {
             if sweeps {
                 scope.spawn(|| {
                     while !stop.load(Ordering::Relaxed) {
@@ -87,13 +101,12 @@ fn local_spikes() {
                     }
                 });
             }
-            let times = (0..1_000_000)
-                .map(|number| timed(|| settle(&store, 3 * ENTRIES + number + usize::from(sweeps) * ENTRIES, at, 3600)));
-            let times = times.collect();
+            let from = 3 * ENTRIES + usize::from(sweeps) * ENTRIES;
+            let samples = Samples::of(CLAIMS, |number| settle(&store, from + number, at, 3600));
             stop.store(true, Ordering::Relaxed);
-            times
+            samples
         });
-        print_times(name, times);
+        samples.print(name, &control);
         println!("    entries: {before} before, {} after", store.entries());
     }
 }
@@ -103,21 +116,118 @@ fn local_rounds() {
     const ENTRIES: usize = 10_000_000;
     let start = Now::read();
     let store = Replay::new(ENTRIES + ENTRIES / 4, Full::Auto, start);
-    fill(&store, 0, ENTRIES, Duration::from_secs(3600));
-    print_times("a round of some 200 locks", (0..64).map(|_| timed(|| store.purge(later(start, 1)))).collect());
+    fill(&store, start, 0, ENTRIES, Duration::from_secs(3600));
+    print_times(
+        "a round of some 270 locks",
+        &(0..64).map(|_| timed(|| store.purge(later(start, 1)))).collect::<Vec<_>>(),
+    );
 }
 
 /// Claims in a store that is full all the time: each has to find room.
 fn local_full() {
+    const CLAIMS: usize = 500_000;
     let start = Now::read();
-    for entries in [100_000, 1_000_000] {
+    let control = without_store(CLAIMS);
+    for entries in [100_000, 1_000_000, 10_000_000] {
         let store = Replay::new(entries, Full::Auto, start);
-        fill(&store, 0, entries, Duration::from_secs(3600));
-        store.purge(later(start, 1));
-        let times = (0..500_000).map(|number| timed(|| settle(&store, entries + number, later(start, 1), 3600)));
-        print_times(&format!("{entries} entries"), times.collect());
-        println!("    evicted {}", store.evictions());
+        fill(&store, start, 0, entries, Duration::from_secs(3600));
+        let samples = Samples::of(CLAIMS, |number| settle(&store, entries + number, later(start, 1), 3600));
+        samples.print(&format!("{entries} entries"), &control);
+        println!("    evicted {}; one claim looked at {} entries at most", store.evictions(), store.longest_look());
     }
+}
+
+/// Memory after the store has been filled anew many times over, while entries end by themselves.
+fn local_turnover_by_expiry() {
+    turnover(600);
+}
+
+/// The same while entries give way.
+fn local_turnover_by_eviction() {
+    turnover(36_000);
+}
+
+/// Of a million entries a tenth comes in each minute of an hour; they last for that many seconds.
+fn turnover(lifetime: u64) {
+    const ENTRIES: usize = 1_000_000;
+    let (before, start) = (resident(), Now::read());
+    let store = Replay::new(ENTRIES, Full::Auto, start);
+    let mut most = 0;
+    for minute in 0..60 {
+        let now = later(start, 60 * minute);
+        let from = usize::try_from(minute).unwrap_or_default() * ENTRIES / 10;
+        (from..from + ENTRIES / 10).for_each(|number| settle(&store, number, now, lifetime));
+        (0..16).for_each(|_| store.purge(now));
+        most = most.max(store.entries());
+    }
+    let bytes = resident().saturating_sub(before);
+    println!("  {:>5.1} MiB, {:>4.1} bytes for each of {most}", mib(bytes), per(bytes, most));
+}
+
+/// The loop around a claim, without the claim: the key and one look into a memory as large as the store's.
+fn without_store(count: usize) -> Samples {
+    let mut memory = vec![1_u64; 40_000_000];
+    memory.iter_mut().zip(0..).for_each(|(word, number)| *word = number);
+    Samples::of(count, |number| {
+        let key = key(black_box(number));
+        let at = u64::from_le_bytes(key[..8].try_into().expect("eight bytes"));
+        let length = memory.len() as u64;
+        black_box(memory[usize::try_from(at % length).expect("an index")]);
+    })
+}
+
+/// What many runs of one thing took: by the clock, and of this thread's processor time, which other threads' work does
+/// not count to. (Interrupts that come meanwhile do.)
+struct Samples {
+    clock: Vec<Duration>,
+    processor: Vec<Duration>,
+    faults: usize,
+}
+
+impl Samples {
+    fn of(count: usize, mut work: impl FnMut(usize)) -> Self {
+        let (mut clock, mut processor) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        // So that no page of these lists is first touched meanwhile.
+        clock.resize(count, Duration::ZERO);
+        processor.resize(count, Duration::ZERO);
+        let faults = page_faults();
+        for number in 0..count {
+            let (began, used) = (Instant::now(), processor_time());
+            work(number);
+            (processor[number], clock[number]) = (processor_time().saturating_sub(used), began.elapsed());
+        }
+        Self { clock, processor, faults: page_faults() - faults }
+    }
+
+    fn print(&self, name: &str, control: &Self) {
+        print_times(&format!("{name}, by the clock"), &self.clock);
+        print_times("  without a store", &control.clock);
+        print_times(&format!("{name}, processor time"), &self.processor);
+        print_times("  without a store", &control.processor);
+        let ratio = |part: f64| {
+            quantile(&self.processor, part).as_secs_f64() / quantile(&control.processor, part).as_secs_f64()
+        };
+        let (p50, p9999, longest) = (ratio(0.5), ratio(0.9999), ratio(1.0));
+        println!("    processor time over that: p50 {p50:.1}, p99.99 {p9999:.1}, longest {longest:.1} times");
+        let over = self.processor.iter().filter(|time| **time > Duration::from_millis(1)).count();
+        println!(
+            "    above 1 ms of processor time: {over}; page faults: {} (without a store: {})",
+            self.faults, control.faults
+        );
+    }
+}
+
+/// Of this thread.
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).expect("a time since the thread began")
+}
+
+/// Of this thread: pages that it was given when it first touched them.
+fn page_faults() -> usize {
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("Linux");
+    let (_, fields) = stat.rsplit_once(')').expect("the name's end");
+    fields.split_whitespace().nth(7).and_then(|faults| faults.parse().ok()).expect("a number of faults")
 }
 
 /// What a start has to read, and what a settlement pays for its record.
@@ -125,9 +235,10 @@ fn journal() {
     const ENTRIES: usize = 1_000_000;
     let directory = std::env::temp_dir().join(format!("hookwarden-bench-{}", std::process::id()));
     let open = |now| Replay::new(ENTRIES, Full::Auto, now).with_journal(&directory, now).expect("a directory");
-    let store = open(Now::read());
+    let start = Now::read();
+    let store = open(start);
     let began = Instant::now();
-    fill(&store, 0, ENTRIES, Duration::from_secs(3600));
+    fill(&store, start, 0, ENTRIES, Duration::from_secs(3600));
     println!(
         "  claims and settlements with a record each: {:.2} million a second",
         1.0 / began.elapsed().as_secs_f64()
@@ -144,7 +255,10 @@ fn journal() {
 fn shared() {
     let start = Now::read();
     let local = Replay::new(1_000_000, Full::Auto, start);
-    print_times("local claim", (0..200_000).map(|number| timed(|| settle(&local, number, start, 600))).collect());
+    print_times(
+        "local claim",
+        &(0..200_000).map(|number| timed(|| settle(&local, number, start, 600))).collect::<Vec<_>>(),
+    );
     let Some(server) = Server::start() else {
         println!("  no redis-server: the rest is left out");
         return;
@@ -218,7 +332,7 @@ impl Server {
         };
         let times = (0..ONE_BY_ONE)
             .map(|number| timed(|| runtime.block_on(set(number).query_async::<()>(&mut bare)).expect("it answers")));
-        print_times("SET NX PX, connection on this thread", times.collect());
+        print_times("SET NX PX, connection on this thread", &times.collect::<Vec<_>>());
         let other = current_thread();
         let mut elsewhere = other.block_on(self.client().get_multiplexed_async_connection()).expect("it answers");
         let stop = Arc::new(tokio::sync::Notify::new());
@@ -227,12 +341,15 @@ impl Server {
         let times = (0..ONE_BY_ONE).map(|number| {
             timed(|| runtime.block_on(set(ONE_BY_ONE + number).query_async::<()>(&mut elsewhere)).expect("it answers"))
         });
-        print_times("SET NX PX, connection on another thread", times.collect());
+        print_times("SET NX PX, connection on another thread", &times.collect::<Vec<_>>());
         stop.notify_one();
         driver.join().expect("the driver ends");
         let times =
             (1..=ONE_BY_ONE).map(|number| timed(|| runtime.block_on(claim_shared(store, number)).expect("new")));
-        print_times("shared claim and settlement", times.collect());
+        print_times("shared claim, its settlement queued", &times.collect::<Vec<_>>());
+        let times = (ONE_BY_ONE + 1..=2 * ONE_BY_ONE)
+            .map(|number| timed(|| runtime.block_on(accept_shared(store, number)).expect("new")));
+        print_times("shared claim, its settlement waited for", &times.collect::<Vec<_>>());
 
         for (count, at_once, from) in [(200_000, 64, 1_000_000), (200_000, 512, 2_000_000)] {
             let memory = self.memory();
@@ -280,8 +397,15 @@ async fn claim_shared(store: &Replay, number: usize) -> Option<()> {
     Some(())
 }
 
-fn fill(store: &Replay, from: usize, count: usize, lifetime: Duration) {
-    let now = Now::read();
+/// As the pipeline does: the sender hears of the success when the server has.
+async fn accept_shared(store: &Replay, number: usize) -> Option<()> {
+    let claim = store.claim(&[key(number)], None, terms(Duration::from_secs(600)), Now::read()).ok()?;
+    let claim = store.confirm(claim).await.ok()?;
+    claim.accept(store).await;
+    Some(())
+}
+
+fn fill(store: &Replay, now: Now, from: usize, count: usize, lifetime: Duration) {
     for number in from..from + count {
         settle(store, number, now, lifetime.as_secs());
     }
@@ -314,21 +438,23 @@ fn timed<T>(work: impl FnOnce() -> T) -> Duration {
     began.elapsed()
 }
 
-fn print_times(name: &str, mut times: Vec<Duration>) {
-    times.sort_unstable();
-    let at = |part: f64| {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index of the list")]
-        let index = (per(times.len(), 1) * part) as usize;
-        times.get(index.min(times.len() - 1)).copied().unwrap_or_default()
-    };
+fn print_times(name: &str, times: &[Duration]) {
+    let at = |part: f64| quantile(times, part);
     println!(
-        "  {name}: p50 {:?}, p99 {:?}, p99.9 {:?}, p99.999 {:?}, longest {:?}",
+        "  {name}: p50 {:?}, p99 {:?}, p99.9 {:?}, p99.99 {:?}, longest {:?}",
         at(0.5),
         at(0.99),
         at(0.999),
-        at(0.99999),
+        at(0.9999),
         at(1.0)
     );
+}
+
+fn quantile(times: &[Duration], part: f64) -> Duration {
+    let mut times = times.to_vec();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index of the list")]
+    let index = ((per(times.len(), 1) * part) as usize).min(times.len() - 1);
+    *times.select_nth_unstable(index).1
 }
 
 fn resident() -> usize {

@@ -75,7 +75,7 @@ fn metrics() {
             replay_capacity: 1,
             replay_evictions: 1,
             replay_journal_errors: 1,
-            replay_store: Some(StoreSnapshot { up: true, errors: 1, unconfirmed: 1 }),
+            replay_store: Some(StoreSnapshot { up: true, errors: 1, unconfirmed: 1, late_settlements: 1 }),
             audit_dropped: 1,
             tls_expires: Some(1),
             routes: vec![route],

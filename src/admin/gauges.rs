@@ -25,6 +25,7 @@ pub(super) fn snapshot(shared: &Shared, now: Now) -> Snapshot {
             up,
             errors: shared.replay.shared_errors(),
             unconfirmed: shared.replay.unconfirmed(),
+            late_settlements: shared.replay.late_settlements(),
         }),
         audit_dropped: shared.audit.dropped(),
         tls_expires: live.policy.tls_expires,

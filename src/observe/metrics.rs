@@ -257,7 +257,7 @@ mod tests {
             replay_capacity: 10,
             replay_evictions: 1,
             replay_journal_errors: 0,
-            replay_store: Some(StoreSnapshot { up: true, errors: 2, unconfirmed: 3 }),
+            replay_store: Some(StoreSnapshot { up: true, errors: 2, unconfirmed: 3, late_settlements: 4 }),
             audit_dropped: 6,
             tls_expires: Some(8),
             routes: vec![route],
@@ -296,6 +296,7 @@ mod tests {
             "hookwarden_replay_store_up 1",
             "hookwarden_replay_store_errors_total 2",
             "hookwarden_replay_unconfirmed_claims_total 3",
+            "hookwarden_replay_late_settlements_total 4",
         ] {
             assert!(text.lines().any(|known| known == line), "{line} is missing in\n{text}");
         }

@@ -47,6 +47,8 @@ pub struct StoreSnapshot {
     pub errors: u64,
     /// Claims that stood without its word.
     pub unconfirmed: u64,
+    /// Successes that senders heard of before it did.
+    pub late_settlements: u64,
 }
 
 /// One route.
@@ -126,6 +128,11 @@ impl Snapshot {
             "replay_unconfirmed_claims_total",
             "Claims that stood by this process's own word, since the shared replay store did not answer.",
             store.unconfirmed,
+        )?;
+        gauges.counter(
+            "replay_late_settlements_total",
+            "Successes that their senders heard of before the shared replay store did, since it did not answer in time.",
+            store.late_settlements,
         )
     }
 

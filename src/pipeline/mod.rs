@@ -221,12 +221,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
         Admission::waived(route, permit).map(Passed::Onward).ok_or(denial)
     }
 
-    /// After a failure the sender hears of it only when its retry may pass everywhere.
+    /// The sender hears of the outcome when everybody else knows: after a failure its retry may pass everywhere, after a
+    /// success nothing that ends this process lets a copy through.
     async fn settle(&self, claim: Option<Claim>, outcome: Outcome, now: Now) {
         let replay = &self.worker.shared.replay;
         match (claim, outcome) {
             (None, _) => {}
-            (Some(claim), Outcome::Done) => claim.settle(replay, outcome, now),
+            (Some(claim), Outcome::Done) => claim.accept(replay).await,
             (Some(claim), Outcome::Released) => claim.release(replay, now).await,
         }
     }

@@ -8,9 +8,11 @@
 //! append to it from then on, the housekeeper adds all that the store remembers, and then the older files are removed.
 //! Whenever the process ends, the files that are there hold everything. They never hold more than four records an entry.
 //!
-//! Policy: a record is in the kernel's hands before the sender hears of the success, so it survives the end of the process
-//! in whatever way. It is not synced: the directory (an emptyDir) does not survive the node. A claim that is pending is
-//! not written, so a restart never blocks a retry. When the disk is full, serving goes on: it is counted and told, and a
+//! Policy: a record is written before the response's head goes to the sender (and before the shared store is told): it is in
+//! the kernel's page cache then, so it survives the end of the process in whatever way. It is not synced: no `fsync` is
+//! ever called, since the directory (an emptyDir) does not survive the node. On a volume that does, a node that loses its
+//! power loses what its kernel had not written back by itself, half a minute's records or less with Linux's defaults. A
+//! claim that is pending is not written, so a restart never blocks a retry. When the disk is full, serving goes on: it is counted and told, and a
 //! new generation, which holds what could not be written, is tried every second.
 //!
 //! Clocks: within a run, records count on from the wall clock's first reading, so steps do not matter. Between two runs a

@@ -4,15 +4,20 @@
 //! while it is pending). Each second is a generation: an entry whose second has passed counts as none at once, without
 //! anybody touching it, and what is left of it is removed in parts. The store is many small maps, so that whoever sweeps
 //! one or makes it grow holds its lock for microseconds: a housekeeper sweeps a few at each of its rounds, and a worker
-//! that finds the store full sweeps the one that it was about to use.
+//! that finds the store full looks at a few maps and no more (`room`).
+//!
+//! What one claim may cost is a number that the store's size does not move, and tests hold it: no lock is ever held over
+//! more than [`PLACES`] places of a table (twice that for a moment when a great many claims fail), whether to sweep, to read
+//! or to grow it, and a claim looks at no more than [`LONGEST_LOOK`] entries of others. Tables of that size are never given
+//! back, so no generation's end frees memory in one piece.
 //!
 //! The number of entries is bounded exactly; pending ones never give way, since that would let a second copy through
-//! while the first is on its way. Which generations give way is found by the housekeeper ahead of need, in one pass over
-//! all; a worker does so only when the store fills by an eighth between two of its rounds. Deliberately absent: order
-//! among entries, which would cost more bytes than they have.
+//! while the first is on its way. Deliberately absent: order among entries, which would cost more bytes than they have.
+
+mod room;
+mod sweep;
 
 use std::hash::{BuildHasher, Hasher};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -23,26 +28,26 @@ use crate::clock::Now;
 
 use super::{ClaimKey, Full, Lasting};
 
-/// Entries a map at capacity, over its [`LOCKS`]: to sweep what is behind one lock takes some ten microseconds. Chosen so
-/// that what is behind a lock (3,200, give or take 230) fits into a table of 4,096 places, which holds 3,584, and fills it
-/// well: some 27 bytes an entry.
-const PER_PART: usize = 4 * 3200;
+/// Places of the table behind one lock, which holds up to seven eighths of them. To sweep all takes some 20 µs, to move
+/// all that is in it some 60.
+const PLACES: usize = 4096;
 
-/// Locks a map.
-const LOCKS: usize = 4;
+/// Entries a map at capacity, over its [`LOCKS`]. What is behind a lock (2,944, give or take 220, and a 32nd more before
+/// it is thinned), with the marks that removed entries leave, fits into a table of [`PLACES`]: some 32 bytes an entry.
+const PER_PART: usize = LOCKS * (PLACES / 32 * 23);
+
+/// Locks a map: the fewest that it can have.
+const LOCKS: usize = 2;
+
+/// The most entries that one claim looks at to find room: twice all of each map that it tries.
+pub const LONGEST_LOOK: usize = room::TRIES * 2 * LOCKS * PLACES / 8 * 7;
 
 /// Entries that there is room for from the start, over all maps, so that a quiet sidecar never makes one grow.
 const RESERVED: usize = 16 * 1024;
 
-/// The part of the capacity that may give way at a time, and that has to be free or else the housekeeper looks which.
-const BATCH: usize = 8;
-
 /// In how many rounds the housekeeper gets through all maps: what is over stays at most that many seconds longer, which
 /// is little beside the ten minutes of the usual lifetime.
 const ROUNDS: usize = 16;
-
-/// How many maps a worker sweeps before it looks at all of them.
-const NEAR: usize = 4;
 
 /// What happened to a key that was to be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +108,13 @@ impl State {
     }
 }
 
-type Part = DashMap<ClaimKey, State, Seed>;
+/// One of the maps.
+#[derive(Debug)]
+struct Part {
+    entries: DashMap<ClaimKey, State, Seed>,
+    /// The second in which nothing in it was over or could give way.
+    barren: AtomicU32,
+}
 
 /// The store.
 #[derive(Debug)]
@@ -117,20 +128,12 @@ pub(super) struct Local {
     evictions: AtomicU64,
     /// Claims that give way and hold until this second or earlier may have been forgotten.
     forgotten: AtomicU32,
-    cut: Cut,
+    /// Which map the housekeeper sweeps next.
     round: AtomicUsize,
-}
-
-/// Which entries may go when there is no room.
-#[derive(Debug, Default)]
-struct Cut {
-    /// Those that hold until an earlier second than this one, all of them.
-    until: AtomicU32,
-    /// Of those that hold until this very second, that many: a full store of one burst stays nearly full.
-    at_until: AtomicUsize,
-    /// How many may still go in all, as far as is known.
-    allowed: AtomicUsize,
-    finding: Mutex<()>,
+    /// Which map is looked at next for room.
+    next: AtomicUsize,
+    /// The most entries that one claim has looked at for room.
+    longest_look: AtomicUsize,
 }
 
 impl Local {
@@ -138,7 +141,8 @@ impl Local {
         let (capacity, seed) = (capacity.max(1), Seed::random());
         let count = capacity.div_ceil(PER_PART);
         let reserved = capacity.min(RESERVED) / count;
-        let part = |_| DashMap::with_capacity_and_hasher_and_shard_amount(reserved, seed, LOCKS);
+        let map = || DashMap::with_capacity_and_hasher_and_shard_amount(reserved, seed, LOCKS);
+        let part = |_| Part { entries: map(), barren: AtomicU32::new(room::NEVER) };
         Self {
             parts: (0..count).map(part).collect(),
             seed,
@@ -148,8 +152,9 @@ impl Local {
             start: start.instant,
             evictions: AtomicU64::new(0),
             forgotten: AtomicU32::new(0),
-            cut: Cut::default(),
             round: AtomicUsize::new(0),
+            next: AtomicUsize::new(0),
+            longest_look: AtomicUsize::new(0),
         }
     }
 
@@ -180,15 +185,14 @@ impl Local {
     /// Takes a key as pending until `deadline`.
     pub(super) fn take(&self, key: ClaimKey, deadline: u32, now: Now) -> Taken {
         let second = self.second(now);
-        let at = self.part_of(&key);
-        let part = &self.parts[at];
-        if let Some(mut state) = part.get_mut(&key) {
+        let part = self.part(&key);
+        if let Some(mut state) = part.entries.get_mut(&key) {
             return take_over(&mut state, deadline, second);
         }
-        if !self.reserve() && !self.make_room(at, second) {
+        if !self.reserve() && !self.make_room(second) {
             return Taken::Full;
         }
-        match part.entry(key) {
+        match part.entries.entry(key) {
             Entry::Vacant(entry) => {
                 entry.insert(State::pending(deadline));
                 Taken::New
@@ -210,7 +214,8 @@ impl Local {
     /// The service accepted it. Written whoever holds the key now, and even if its entry was swept meanwhile.
     pub(super) fn finish(&self, key: ClaimKey, lasting: Lasting, taken: Now) {
         let until = self.tick(taken, lasting.lifetime);
-        match self.part(&key).entry(key) {
+        let (part, done) = (self.part(&key), State::done(until, lasting.may_give_way));
+        match part.entries.entry(key) {
             Entry::Occupied(mut entry) => {
                 // A late settlement finds another's claim, or its settlement: the longer of the two memories stays.
                 let until = until.max(entry.get().until());
@@ -219,14 +224,17 @@ impl Local {
             Entry::Vacant(entry) => {
                 // The bound may be passed by those few exchanges that outlived their own deadline.
                 self.count.fetch_add(1, Ordering::Relaxed);
-                entry.insert(State::done(until, lasting.may_give_way));
+                entry.insert(done);
             }
+        }
+        if self.may_go(done) {
+            part.revive();
         }
     }
 
     /// The shared store has confirmed a claim.
     pub(super) fn confirm(&self, key: ClaimKey, deadline: u32) {
-        if let Some(mut state) = self.part(&key).get_mut(&key)
+        if let Some(mut state) = self.part(&key).entries.get_mut(&key)
             && state.is_pending_until(deadline)
         {
             state.0 |= State::CONFIRMED;
@@ -245,95 +253,19 @@ impl Local {
     pub(super) fn release(&self, key: ClaimKey, deadline: u32, now: Now) {
         let second = self.second(now);
         let ours = |state: &State| state.is_pending_until(deadline) && !state.is_over(second);
-        if self.part(&key).remove_if(&key, |_, state| ours(state)).is_some() {
+        if self.part(&key).entries.remove_if(&key, |_, state| ours(state)).is_some() {
             self.count.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
-    /// One round of the housekeeper's: removes what is over from some of the maps, and looks ahead when little is left.
+    /// One round of the housekeeper's: removes what is over from some of the maps.
     pub(super) fn purge(&self, now: Now) {
         let second = self.second(now);
         let some = self.parts.len().div_ceil(ROUNDS);
         let from = self.round.fetch_add(some, Ordering::Relaxed);
         for at in from..from + some {
-            self.sweep(at, |state| state.is_over(second));
+            self.sweep(&self.parts[at % self.parts.len()], |state| state.is_over(second));
         }
-        let batch = self.capacity / BATCH;
-        if self.len() > self.capacity - batch && self.cut.allowed.load(Ordering::Relaxed) < batch / 2 {
-            self.find_cut(batch);
-        }
-    }
-
-    /// Makes room for one entry and reserves it, if any may go.
-    fn make_room(&self, at: usize, second: u32) -> bool {
-        let any_near = (at..at + NEAR.min(self.parts.len())).any(|at| self.sweep_full(at, second) > 0);
-        if any_near && self.reserve() {
-            return true;
-        }
-        // One at a time: who waited finds room.
-        let Ok(_finding) = self.cut.finding.lock() else { return false };
-        if self.reserve() {
-            return true;
-        }
-        self.find_cut((self.capacity / BATCH).max(1));
-        (at..at + self.parts.len()).any(|at| self.sweep_full(at, second) > 0 && self.reserve())
-    }
-
-    /// Removes from one map what is over, and what may go. Gives their number.
-    fn sweep_full(&self, at: usize, second: u32) -> usize {
-        let until = self.cut.until.load(Ordering::Relaxed);
-        let mut evicted = 0;
-        let gone = self.sweep(at, |state| {
-            let goes = self.may_go(state)
-                && (state.until() < until || (state.until() == until && take_one(&self.cut.at_until)));
-            let over = state.is_over(second);
-            evicted += usize::from(goes && !over);
-            goes || over
-        });
-        if evicted > 0 {
-            self.forgotten.fetch_max(until, Ordering::Relaxed);
-            self.evictions.fetch_add(evicted as u64, Ordering::Relaxed);
-            let less = |allowed: usize| Some(allowed.saturating_sub(evicted));
-            let _ = self.cut.allowed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        }
-        gone
-    }
-
-    fn may_go(&self, state: State) -> bool {
-        match self.full {
-            Full::Auto => state.is_done() && state.may_give_way(),
-            Full::Evict => state.is_done(),
-            Full::Reject => false,
-        }
-    }
-
-    /// Finds the second up to which entries must go so that `wanted` do, and how many of those with exactly that second.
-    fn find_cut(&self, wanted: usize) {
-        if self.full == Full::Reject {
-            return;
-        }
-        let states = self.parts.iter().flat_map(|part| part.iter().map(|entry| *entry.value()));
-        let mut seconds: Vec<u32> = states.filter(|state| self.may_go(*state)).map(State::until).collect();
-        let Some(last) = wanted.min(seconds.len()).checked_sub(1) else { return };
-        let (earlier, until, _) = seconds.select_nth_unstable(last);
-        let at_until = 1 + earlier.iter().filter(|second| *second == until).count();
-        // In this order another thread may take too few of them, never too many.
-        self.cut.at_until.store(0, Ordering::SeqCst);
-        self.cut.until.store(*until, Ordering::SeqCst);
-        self.cut.at_until.store(at_until, Ordering::SeqCst);
-        self.cut.allowed.store(last + 1, Ordering::SeqCst);
-    }
-
-    /// Removes from one map, counted round, the entries that `goes` picks. Gives their number.
-    fn sweep(&self, at: usize, mut goes: impl FnMut(State) -> bool) -> usize {
-        let mut gone = 0;
-        self.parts[at % self.parts.len()].retain(|_, state| {
-            let goes = goes(*state);
-            gone += usize::from(goes);
-            !goes
-        });
-        self.count.fetch_sub(gone, Ordering::Relaxed);
-        gone
     }
 
     /// All entries that are not over, one map after the other; `visit` runs without a lock.
@@ -355,7 +287,7 @@ impl Local {
         let second = self.second(now);
         entries.clear();
         let Some(part) = self.parts.get(part) else { return };
-        let all = part.iter().map(|entry| (*entry.key(), *entry.value()));
+        let all = part.entries.iter().map(|entry| (*entry.key(), *entry.value()));
         entries.extend(all.filter(|(_, state)| !state.is_over(second)));
     }
 
@@ -365,6 +297,10 @@ impl Local {
 
     pub(super) fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    pub(super) fn longest_look(&self) -> usize {
+        self.longest_look.load(Ordering::Relaxed)
     }
 
     pub(super) fn evictions(&self) -> u64 {
@@ -378,10 +314,6 @@ impl Local {
         let age = now.instant.saturating_duration_since(self.start).saturating_sub(oldest);
         if forgotten == 0 { lifetime } else { age.min(lifetime) }
     }
-}
-
-fn take_one(left: &AtomicUsize) -> bool {
-    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
 }
 
 /// Takes an entry that is there, if it is over.

@@ -21,6 +21,12 @@
 //! a `journal`, so that it survives a restart, and a `shared` store, so that other processes know it. Whoever claims does
 //! so here first, and then has it confirmed by the shared store, if there is one: so a copy that this process has seen
 //! before never causes traffic, and of several copies here at most one asks.
+//!
+//! Before the sender hears of a success, it stands in all three: here, in the journal, and in the shared store (for which
+//! no sender waits longer than a quarter of a second; what was late is counted). So a process may be killed at any moment:
+//! a message whose sender has had its 2xx is never pending any more, and passes at no deadline. What is left are two
+//! faults at once: the shared store loses what it had taken, and the process that knows it ends before it has written it
+//! back and has no journal.
 
 mod journal;
 mod local;
@@ -37,9 +43,10 @@ use crate::clock::Now;
 
 use journal::Journal;
 use local::{Local, Taken};
-use shared::{Answer, Store};
+use shared::{Answer, Becomes, Store};
 
 pub use journal::CannotOpen;
+pub use local::LONGEST_LOOK;
 pub use shared::{Place, Topology, Unavailable};
 
 /// 128 bits that stand for a message or an event.
@@ -122,6 +129,8 @@ pub struct Replay {
     shared: Option<Store>,
     /// Claims that the shared store could not confirm, and that stood all the same.
     unconfirmed: AtomicU64,
+    /// Successes that the sender heard of before the shared store did.
+    late: AtomicU64,
 }
 
 /// The key of an event. Scoped by route, so that two senders' ids never meet; lengths are framed, so that no two pairs
@@ -142,7 +151,7 @@ impl Replay {
     #[must_use]
     pub fn new(max_entries: usize, full: Full, start: Now) -> Self {
         let local = Local::new(max_entries, full, start);
-        Self { local, journal: None, shared: None, unconfirmed: AtomicU64::new(0) }
+        Self { local, journal: None, shared: None, unconfirmed: AtomicU64::new(0), late: AtomicU64::new(0) }
     }
 
     /// With a journal in that directory. What it holds is remembered.
@@ -290,13 +299,27 @@ impl Replay {
         self.unconfirmed.load(Ordering::Relaxed)
     }
 
+    /// How many times the service had accepted a message and its sender heard so before the shared store did, since that
+    /// did not answer in time.
+    #[must_use]
+    pub fn late_settlements(&self) -> u64 {
+        self.late.load(Ordering::Relaxed)
+    }
+
     /// How many messages the journal could not take.
     #[must_use]
     pub fn journal_errors(&self) -> u64 {
         self.journal.as_ref().map_or(0, Journal::errors)
     }
 
-    /// Drops what has expired, looks ahead of need for room, and begins a new generation of the journal when one is
+    /// The most entries of others that one claim has looked at to find room: whatever the store's size, [`LONGEST_LOOK`]
+    /// at most.
+    #[must_use]
+    pub fn longest_look(&self) -> usize {
+        self.local.longest_look()
+    }
+
+    /// Drops what has expired, and begins a new generation of the journal when one is
     /// due. Called once a second, by no worker.
     pub fn purge(&self, now: Now) {
         self.local.purge(now);
@@ -330,6 +353,14 @@ impl Replay {
     }
 }
 
+impl Replay {
+    fn tell_later(&self, key: ClaimKey, becomes: Becomes) {
+        if let Some(shared) = &self.shared {
+            shared.later(key, becomes);
+        }
+    }
+}
+
 impl Claim {
     fn none(terms: Terms, has_event: bool, deadline: u32, taken: Now) -> Self {
         let keys = [([0; 16], terms.message); MAX_KEYS + 1];
@@ -339,17 +370,34 @@ impl Claim {
     /// Says how the exchange ended. The journal knows at once, the shared store soon.
     pub fn settle(self, store: &Replay, outcome: Outcome, now: Now) {
         match outcome {
-            Outcome::Done => self.done(store),
+            Outcome::Done => {
+                self.done_here(store);
+                self.done_there().for_each(|(key, done)| store.tell_later(key, done));
+            }
             Outcome::Released => self.release_soon(store, now),
         }
     }
 
-    /// Says that the exchange failed, and waits until every process may take the retry.
+    /// Says that the service accepted the message, and waits until every process may know, the next one in this one's
+    /// place too: the sender is told of its success after that. For a quarter of a second at most; what the shared store
+    /// has not taken by then is written as soon as it can be.
+    pub async fn accept(self, store: &Replay) {
+        self.done_here(store);
+        if let Some(shared) = &store.shared
+            && !Box::pin(shared.settle(self.done_there().collect())).await
+        {
+            store.late.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Says that the exchange failed, and waits until every process may take the retry, as long as [`Self::accept`].
     pub async fn release(self, store: &Replay, now: Now) {
+        let released = self.released_there(store);
         self.release_here(store, now);
-        if let (Some(shared), Some(number)) = (&store.shared, self.shared) {
-            let keys = self.keys().iter().map(|(key, _)| *key);
-            Box::pin(shared.release(keys, number, self.taken.instant + self.pending)).await;
+        if let Some(shared) = &store.shared
+            && !released.is_empty()
+        {
+            Box::pin(shared.settle(released)).await;
         }
     }
 
@@ -359,24 +407,33 @@ impl Claim {
         self.shared.is_some()
     }
 
-    fn done(&self, store: &Replay) {
+    fn done_here(&self, store: &Replay) {
         for (key, lasting) in self.keys() {
             store.local.finish(*key, *lasting, self.taken);
-            if let Some(shared) = &store.shared {
-                shared.done(*key, self.taken.instant + lasting.lifetime);
-            }
         }
         if let Some(journal) = &store.journal {
             journal.append(self.keys(), self.taken);
         }
     }
 
+    fn done_there(&self) -> impl Iterator<Item = (ClaimKey, Becomes)> {
+        let until = |lasting: &Lasting| self.taken.instant + lasting.lifetime;
+        self.keys().iter().map(move |(key, lasting)| (*key, Becomes::Done { until: until(lasting) }))
+    }
+
     fn release_soon(&self, store: &Replay, now: Now) {
+        let released = self.released_there(store);
         self.release_here(store, now);
-        if let (Some(shared), Some(number)) = (&store.shared, self.shared) {
-            let until = self.taken.instant + self.pending;
-            self.keys().iter().for_each(|(key, _)| shared.release_later(*key, number, until));
+        for (key, released) in released {
+            store.tell_later(key, released);
         }
+    }
+
+    /// To be asked before it is released here: what is written to a server without memory from then on is not this claim.
+    fn released_there(&self, store: &Replay) -> Vec<(ClaimKey, Becomes)> {
+        let (Some(shared), Some(number)) = (&store.shared, self.shared) else { return Vec::new() };
+        let until = self.taken.instant + self.pending;
+        self.keys().iter().map(|(key, _)| (*key, shared.released(key, number, until))).collect()
     }
 
     fn release_here(&self, store: &Replay, now: Now) {

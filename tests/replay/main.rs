@@ -5,9 +5,13 @@
 #[path = "../e2e/harness.rs"]
 mod harness;
 
+mod authority;
+mod failover;
 mod pod;
 mod server;
+mod settled;
 mod shared;
 mod storm;
 mod topologies;
 mod troubles;
+mod valkey;

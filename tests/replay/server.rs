@@ -12,8 +12,15 @@ use tempfile::TempDir;
 
 use crate::harness::GUARD;
 
-/// A `redis-server` that ends with the test. What it is told is kept in its folder alone.
+/// Valkey's server, where `tests/run` puts it; else wherever the system finds it.
+pub(crate) fn valkey() -> String {
+    let installed = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/.venv/bin/valkey-server");
+    if std::path::Path::new(installed).exists() { installed } else { "valkey-server" }.to_owned()
+}
+
+/// A `redis-server`, or another one, that ends with the test. What it is told is kept in its folder alone.
 pub(crate) struct Server {
+    program: String,
     port: u16,
     arguments: Vec<String>,
     folder: TempDir,
@@ -32,21 +39,32 @@ impl Server {
 
     /// Starts one with further arguments, which may depend on its port and folder.
     pub(crate) fn with(further: impl Fn(u16, &TempDir) -> Vec<String>) -> Self {
+        Self::of("redis-server", further)
+    }
+
+    /// The same with another program.
+    pub(crate) fn of(program: &str, further: impl Fn(u16, &TempDir) -> Vec<String>) -> Self {
         // A port is free until somebody else takes it: then another one is.
         for _ in 0..8 {
             let port = free_port();
             let folder = tempfile::tempdir().expect("a folder");
             let arguments = further(port, &folder);
-            let mut server = Self { port, arguments, folder, running: None };
+            let mut server = Self { program: program.to_owned(), port, arguments, folder, running: None };
             if server.try_start() {
                 return server;
             }
         }
-        panic!("no redis-server could be started: run tests/run, which installs it");
+        panic!("no {program} could be started: run tests/run, which installs it");
     }
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Its port for TLS, among its arguments.
+    pub(crate) fn tls_port(&self) -> u16 {
+        let at = self.arguments.iter().position(|argument| argument == "--tls-port").expect("a server with TLS");
+        self.arguments[at + 1].parse().expect("a port")
     }
 
     /// Its address as `REPLAY_URL` takes it.
@@ -66,6 +84,12 @@ impl Server {
     pub(crate) fn start_again(&mut self) {
         self.stop();
         assert!(self.try_start(), "port {} is taken", self.port);
+    }
+
+    /// Its replicas hear no more of what it does; clients notice nothing.
+    pub(crate) fn cut_off_replicas(&self) {
+        let _: () = self.run(&["ACL", "SETUSER", "default", "-psync", "-sync"]);
+        let _: () = self.run(&["CLIENT", "KILL", "TYPE", "replica"]);
     }
 
     /// Makes it stand still, or go on.
@@ -101,7 +125,7 @@ impl Server {
 
     fn try_start(&mut self) -> bool {
         let port = self.port.to_string();
-        let mut command = Command::new("redis-server");
+        let mut command = Command::new(&self.program);
         command.args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
         command.arg("--dir").arg(self.folder.path()).args(&self.arguments);
         self.running = launch(command);
@@ -124,13 +148,17 @@ pub(crate) struct Sentinel {
 
 impl Sentinel {
     pub(crate) fn watching(server: &Server) -> Self {
+        Self::with(server.port(), "")
+    }
+
+    /// Watches the server at that port, with further lines of configuration.
+    pub(crate) fn with(watched: u16, further: &str) -> Self {
         for _ in 0..8 {
             let (port, folder) = (free_port(), tempfile::tempdir().expect("a folder"));
             let path = folder.path().join("sentinel.conf");
             let text = format!(
-                "port {port}\nbind 127.0.0.1\nsentinel monitor claims 127.0.0.1 {} 1\n\
-                 sentinel down-after-milliseconds claims 1000\nsentinel failover-timeout claims 5000\n",
-                server.port()
+                "port {port}\nbind 127.0.0.1\n{further}\nsentinel monitor claims 127.0.0.1 {watched} 1\n\
+                 sentinel down-after-milliseconds claims 1000\nsentinel failover-timeout claims 5000\n"
             );
             std::fs::write(&path, text).expect("a file");
             let mut command = Command::new("redis-server");
@@ -140,6 +168,11 @@ impl Sentinel {
             }
         }
         panic!("no Sentinel could be started");
+    }
+
+    /// Waits until it knows a replica that could be promoted.
+    pub(crate) fn wait_for_replica(&self) {
+        while !format!("{:?}", self.run(&["SENTINEL", "REPLICAS", "claims"])).contains("slave-priority") {}
     }
 
     /// Runs one command there.
@@ -158,43 +191,90 @@ impl Drop for Sentinel {
     }
 }
 
-/// Three masters that share all slots.
-pub(crate) fn cluster() -> Vec<Server> {
-    let node = |_| {
-        Server::with(|port, _| {
-            let bus = if port > 55_000 { port - 10_000 } else { port + 10_000 };
-            ["--cluster-enabled", "yes", "--cluster-port", &bus.to_string()].map(str::to_owned).to_vec()
-        })
-    };
-    let nodes: Vec<_> = (0..3).map(node).collect();
-    for (at, node) in nodes.iter().enumerate() {
-        let (first, last) = (at * 16384 / 3, (at + 1) * 16384 / 3 - 1);
-        let _: () = node.run(&["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last.to_string()]);
-        let _: () = node.run(&["CLUSTER", "SET-CONFIG-EPOCH", &(at + 1).to_string()]);
-    }
-    for node in &nodes[1..] {
-        let first = nodes[0].port();
-        let bus = if first > 55_000 { first - 10_000 } else { first + 10_000 };
-        let _: () = node.run(&["CLUSTER", "MEET", "127.0.0.1", &first.to_string(), &bus.to_string()]);
-    }
-    for node in &nodes {
-        node.wait_until(&["CLUSTER", "INFO"], |info| {
-            info.contains("cluster_state:ok")
-                && info.contains("cluster_known_nodes:3")
-                && info.contains("cluster_size:3")
-        });
-    }
-    nodes
+/// A Cluster: masters that share all slots, and a replica of some of them.
+pub(crate) struct Cluster {
+    pub(crate) masters: Vec<Server>,
+    pub(crate) replicas: Vec<Server>,
 }
 
-fn free_port() -> u16 {
+impl Cluster {
+    /// Three masters alone.
+    pub(crate) fn start() -> Self {
+        Self::of("redis-server", 0, &[])
+    }
+
+    /// Three masters, and a replica of each of the first ones; every node with those arguments.
+    pub(crate) fn of(program: &str, replicas: usize, further: &[&str]) -> Self {
+        let node = |_| Server::of(program, |port, _| node_arguments(port, further));
+        let masters: Vec<_> = (0..3).map(node).collect();
+        for (at, node) in masters.iter().enumerate() {
+            let (first, last) = (at * 16384 / 3, (at + 1) * 16384 / 3 - 1);
+            let _: () = node.run(&["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last.to_string()]);
+            let _: () = node.run(&["CLUSTER", "SET-CONFIG-EPOCH", &(at + 1).to_string()]);
+        }
+        let replicas: Vec<_> = (0..replicas).map(node).collect();
+        let cluster = Self { masters, replicas };
+        cluster.meet();
+        for (master, replica) in cluster.masters.iter().zip(&cluster.replicas) {
+            let id: String = master.run(&["CLUSTER", "MYID"]);
+            let _: () = replica.run(&["CLUSTER", "REPLICATE", &id]);
+            replica.wait_until(&["INFO", "replication"], |info| info.contains("master_link_status:up"));
+        }
+        cluster
+    }
+
+    /// Its masters' addresses, as `REPLAY_URL` takes them.
+    pub(crate) fn url(&self) -> String {
+        let hosts: Vec<_> = self.masters.iter().map(|node| format!("127.0.0.1:{}", node.port())).collect();
+        format!("redis+cluster://{}", hosts.join(","))
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = &Server> {
+        self.masters.iter().chain(&self.replicas)
+    }
+
+    fn meet(&self) {
+        let first = &self.masters[0];
+        let (port, bus) = (bus_of(first).0.to_string(), bus_of(first).1.to_string());
+        for node in self.nodes().skip(1) {
+            let _: () = node.run(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
+        }
+        let known = format!("cluster_known_nodes:{}", self.nodes().count());
+        for node in self.nodes() {
+            node.wait_until(&["CLUSTER", "INFO"], |info| {
+                info.contains("cluster_state:ok") && info.contains(&known) && info.contains("cluster_size:3")
+            });
+        }
+    }
+}
+
+/// A node that is missing for a second has failed, and its replica may stand in for it however old its data are.
+fn node_arguments(port: u16, further: &[&str]) -> Vec<String> {
+    let bus = if port > 55_000 { port - 10_000 } else { port + 10_000 }.to_string();
+    let own = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "1000"];
+    let replica = ["--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"];
+    let mut arguments: Vec<_> = own.iter().chain(&replica).chain(further).map(|word| (*word).to_owned()).collect();
+    if further.contains(&"--tls-cluster") {
+        arguments.extend(["--tls-port".to_owned(), free_port().to_string()]);
+    }
+    arguments
+}
+
+/// The ports that nodes meet at: with TLS between them its own.
+fn bus_of(node: &Server) -> (u16, u16) {
+    let bus = node.arguments.iter().position(|argument| argument == "--cluster-port").expect("a Cluster's node");
+    let is_tls = node.arguments.iter().any(|argument| argument == "--tls-cluster");
+    (if is_tls { node.tls_port() } else { node.port() }, node.arguments[bus + 1].parse().expect("a port"))
+}
+
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
 /// Starts a server, and waits until it answers. `None`: it ended.
 fn launch(mut command: Command) -> Option<Running> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().expect("redis-server is there: tests/run installs it");
+    let mut child = command.spawn().expect("the server is there: tests/run installs it");
     let (sender, lines) = channel();
     let text = BufReader::new(child.stdout.take().expect("a pipe"));
     let read = move || {

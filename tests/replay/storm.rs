@@ -43,6 +43,11 @@ impl Messages {
         Self((0..count).map(message).collect())
     }
 
+    /// Each message's bytes.
+    pub(crate) fn each(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(Vec::as_slice)
+    }
+
     /// Sends all copies of all messages over all sidecars. `on_the_way` runs each of its steps once, when that many
     /// messages of the first lane are through.
     pub(crate) fn storm(&self, pods: &[Pod], on_the_way: &mut [(usize, Step<'_>)]) -> Answers {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use crate::harness::Upstream;
+use crate::pod::Pod;
 use crate::server::Server;
 use crate::shared::pods;
 use crate::storm::{Messages, UNAVAILABLE, step, wait_until_shared};
@@ -69,7 +70,12 @@ fn never_lost(begins: Step, ends: Step) {
     let steps = &mut [(COUNT / 3, step(|| take(begins))), (2 * COUNT / 3, step(|| take(ends)))];
     let answers = messages.storm(&pods, steps);
     assert_eq!(answers.of(UNAVAILABLE), 0, "{:?}", answers.reasons);
-    let deliveries = messages.deliveries(&upstream);
+    lost_nothing(pods, &messages, &upstream);
+}
+
+/// Every message passed, once a sidecar at most, and the records say which ones nobody else confirmed.
+pub(crate) fn lost_nothing(pods: Vec<Pod>, messages: &Messages, upstream: &Upstream) {
+    let deliveries = messages.deliveries(upstream);
     assert!(!deliveries.contains_key(&0), "lost: {deliveries:?}");
     assert!(deliveries.keys().all(|times| *times <= pods.len()), "once a sidecar at most: {deliveries:?}");
     for pod in pods {
@@ -91,4 +97,9 @@ fn never_lost_while_it_is_stopped() {
 #[test]
 fn never_lost_while_it_stands_still() {
     never_lost(|server| server.freeze(true), |server| server.freeze(false));
+}
+
+#[test]
+fn never_lost_when_it_loses_its_memory() {
+    never_lost(|server| server.run(&["FLUSHALL"]), |_| {});
 }

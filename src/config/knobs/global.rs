@@ -124,7 +124,7 @@ pub const GLOBAL: &[Knob] = &[
         "REPLAY_MAX_ENTRIES",
         "1000000",
         "a whole number of at least 1",
-        "Claims remembered at once, at most; a million take some 48 MiB.",
+        "Claims remembered at once, at most; a million take some 32 MiB.",
     ),
     Knob::new(
         "REPLAY_FULL",

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{RedisError, RedisResult};
 use tokio::sync::mpsc;
@@ -14,11 +14,14 @@ use crate::clock::Now;
 use crate::replay::ClaimKey;
 use crate::replay::local::{Local, State};
 
-use super::scripts::{self, Change, Token, bucket};
-use super::{Connection, Lasting, Store, Waiting};
+use super::scripts::{self, Change, Epoch, bucket};
+use super::{Connection, Store, Waiting};
 
 /// How often the server is looked at: a third of the time for which all wait when it has lost its memory.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How often a process that writes back makes others wait on: long before they would stop (`scripts::JOINING`).
+const PROLONG: Duration = Duration::from_millis(500);
 
 /// After how many rounds an epoch is joined again, so that it does not end while it is in use: within the hour.
 const RENEW: u64 = 1000;
@@ -141,15 +144,23 @@ impl Keeper<'_> {
     async fn join_all(&mut self, connection: &Connection, identity: &str) -> RedisResult<()> {
         self.write_backlog(connection).await?;
         let fresh = getrandom::u64().map_err(|_| RedisError::from((redis::ErrorKind::Client, "no random numbers")))?;
+        let mut new = Vec::new();
         for bucket in 0..self.store.epochs.len() {
             let answer: String = connection.invoke(&self.store.scripts.join(bucket, identity, fresh.max(1))).await?;
             let epoch = scripts::epoch(&answer);
             let epoch = epoch.ok_or_else(|| RedisError::from((redis::ErrorKind::UnexpectedReturnType, "no epoch")))?;
-            let joined = self.store.epoch(bucket).load(Ordering::Acquire) == epoch;
-            if !joined || !self.known {
+            if !self.known || self.store.epoch(bucket).load(Ordering::Acquire) != epoch {
                 self.store.epoch(bucket).store(0, Ordering::Release);
-                self.store.memory.fetch_add(1, Ordering::SeqCst);
-                self.tell(connection, bucket).await?;
+                new.push((bucket, epoch));
+            }
+        }
+        if !new.is_empty() {
+            for (bucket, epoch) in &new {
+                self.store.told(*bucket).store(*epoch, Ordering::SeqCst);
+            }
+            self.store.memory.fetch_add(1, Ordering::SeqCst);
+            self.tell(connection, &new).await?;
+            for (bucket, epoch) in new {
                 self.store.epoch(bucket).store(epoch, Ordering::Release);
             }
         }
@@ -161,29 +172,50 @@ impl Keeper<'_> {
         Ok(())
     }
 
-    /// Writes to the server what this process knows of one bucket. Those who wait for a new memory wait on meanwhile.
-    async fn tell(&self, connection: &Connection, bucket: usize) -> RedisResult<()> {
+    /// Writes to the server what this process knows of those buckets, in one pass over its own store. Those who wait for
+    /// a new memory wait on meanwhile, in all of these buckets.
+    async fn tell(&self, connection: &Connection, new: &[(usize, Epoch)]) -> RedisResult<()> {
+        let mut waiting: Vec<Option<Vec<_>>> = vec![None; self.store.epochs.len()];
+        for (bucket, _) in new {
+            waiting[*bucket] = Some(Vec::new());
+        }
         let (now, mut entries) = (Now::read(), Vec::new());
+        let mut prolonged = self.prolong(connection, new).await?;
         for part in 0..self.local.parts() {
             self.local.entries_of(part, now, &mut entries);
-            let changes = entries.iter().filter_map(|entry| self.told(bucket, entry, now));
-            let changes: Vec<_> = changes.collect();
-            for some in changes.chunks(BATCH) {
-                let () = connection.run(&scripts::prolong(bucket)).await?;
+            for entry in entries.iter().filter(|(_, state)| state.counts()) {
+                let bucket = bucket(&entry.0, waiting.len());
+                let Some(some) = &mut waiting[bucket] else { continue };
+                some.push(self.told(bucket, entry, now));
+                if some.len() == BATCH {
+                    let _: i64 = connection.invoke(&self.store.scripts.change(bucket, some)).await?;
+                    some.clear();
+                }
+            }
+            if Now::read().instant.saturating_duration_since(prolonged) > PROLONG {
+                prolonged = self.prolong(connection, new).await?;
+            }
+        }
+        for (bucket, some) in waiting.iter().enumerate().filter_map(|(bucket, some)| Some((bucket, some.as_ref()?))) {
+            if !some.is_empty() {
                 let _: i64 = connection.invoke(&self.store.scripts.change(bucket, some)).await?;
             }
         }
         Ok(())
     }
 
-    fn told(&self, of: usize, (key, state): &(ClaimKey, State), now: Now) -> Option<(ClaimKey, Change)> {
+    async fn prolong(&self, connection: &Connection, new: &[(usize, Epoch)]) -> RedisResult<Instant> {
+        for (bucket, _) in new {
+            let () = connection.run(&scripts::prolong(*bucket)).await?;
+        }
+        Ok(Now::read().instant)
+    }
+
+    /// A claim that was not confirmed is none yet, and never told: to write it could keep out the one that was.
+    fn told(&self, bucket: usize, (key, state): &(ClaimKey, State), now: Now) -> (ClaimKey, Change) {
         let left = Duration::from_secs(state.until().saturating_sub(self.local.second(now)).into());
-        // The claim's own number is not known here; the one that stands for any of this process's is.
-        let token = Token { process: self.store.process, number: 0 };
-        let change = if state.is_done() { Change::Done(left) } else { Change::Pending(token, left) };
-        // A claim that was not confirmed is none yet: to write it could keep out the one that was.
-        let is_told = state.counts() && bucket(key, self.store.epochs.len()) == of;
-        is_told.then_some((*key, change))
+        let token = self.store.written_back(self.store.told(bucket).load(Ordering::SeqCst));
+        (*key, if state.is_done() { Change::Done(left) } else { Change::Pending(token, left) })
     }
 
     /// Writes what waits; what could not be written waits on.
@@ -193,7 +225,7 @@ impl Keeper<'_> {
             let of = bucket(&first.key, buckets);
             let now = Now::read();
             let some = self.backlog.iter().filter(|waiting| bucket(&waiting.key, buckets) == of).take(BATCH);
-            let changes: Vec<_> = some.filter_map(|waiting| waiting.now(now)).collect();
+            let changes: Vec<_> = some.filter_map(|waiting| Some((waiting.key, waiting.becomes.now(now)?))).collect();
             if !changes.is_empty() {
                 let _: i64 = connection.invoke(&self.store.scripts.change(of, &changes)).await?;
             }
@@ -215,18 +247,7 @@ impl Keeper<'_> {
             self.backlog.push_back(waiting);
         }
         let now = Now::read();
-        self.backlog.retain(|waiting| waiting.now(now).is_some());
-    }
-}
-
-impl Waiting {
-    /// The change as it has to be written now; `None` when it is over.
-    fn now(&self, now: Now) -> Option<(ClaimKey, Change)> {
-        let (until, change) = match self.change {
-            Lasting::Done { until } => (until, Change::Done(until.saturating_duration_since(now.instant))),
-            Lasting::Released { token, until } => (until, Change::Released(token)),
-        };
-        (until > now.instant).then_some((self.key, change))
+        self.backlog.retain(|waiting| waiting.becomes.now(now).is_some());
     }
 }
 

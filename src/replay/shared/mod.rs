@@ -8,8 +8,8 @@
 //! |---|---|
 //! | no answer in a quarter of a second, or a broken connection | the claim fails; should the server take it after all, it is released |
 //! | several such, or the connection is gone | the link is cut: claims fail at once, until the keeper has looked and found it well |
-//! | a *done* could not be written | the keeper writes it as soon as it can; until then it is this process's alone |
-//! | the server has lost its memory, or is another process | nobody may claim until every process has had time to notice and has written back what its own store knows |
+//! | a *done* could not be written in time | its sender hears of the success all the same; the keeper writes it as soon as it can; until then it is this process's alone, and its journal's |
+//! | the server has lost its memory, or is another process (started again, a replica that was promoted) | nobody may claim until every process has had time to notice and has written back what its own store knows |
 //! | this process ends in the middle of an exchange | its claim stays pending until the deadline |
 //!
 //! A claim that fails is answered as `REPLAY_UNAVAILABLE` says: refused, or made with this process's own store alone.
@@ -18,6 +18,7 @@
 mod connect;
 mod keeper;
 mod scripts;
+mod settle;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -33,7 +34,7 @@ use crate::replay::ClaimKey;
 pub use connect::{Place, Topology};
 
 use connect::Connection;
-use scripts::{CLUSTER_BUCKETS, Change, Epoch, Said, Scripts, Token, bucket};
+use scripts::{CLUSTER_BUCKETS, Epoch, Said, Scripts, Token, bucket};
 
 /// What happens to claims while the shared store does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,9 @@ const PATIENCE: u32 = 3;
 /// to this process's own store alone.
 const WAITING: usize = 64 * 1024;
 
+/// Set in the numbers that stand for claims that were written back. No process makes that many claims.
+const WRITTEN_BACK: u64 = 1 << 63;
+
 /// This process's access to the shared store.
 #[derive(Debug)]
 pub(super) struct Store {
@@ -61,6 +65,8 @@ pub(super) struct Store {
     link: ArcSwapOption<Connection>,
     /// The memory that this process has joined, by bucket; 0 for none.
     epochs: Box<[AtomicU64]>,
+    /// The memory that this process has written back to last, or begun to, by bucket.
+    told: Box<[AtomicU64]>,
     /// Counts the memories, of any bucket.
     memory: AtomicU64,
     process: u64,
@@ -80,13 +86,21 @@ pub(super) struct Store {
 #[derive(Debug, Clone, Copy)]
 struct Waiting {
     key: ClaimKey,
-    change: Lasting,
+    becomes: Becomes,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Lasting {
-    Done { until: Instant },
-    Released { token: Token, until: Instant },
+/// What becomes of a key, and until when that is worth writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Becomes {
+    Done {
+        until: Instant,
+    },
+    Released {
+        token: Token,
+        /// As what it stands there if it has been written back.
+        written_back: Token,
+        until: Instant,
+    },
 }
 
 /// What the shared store says to a claim.
@@ -109,14 +123,16 @@ impl Store {
     /// # Errors
     /// The system has no random numbers.
     pub(super) fn new(place: Place, unavailable: Unavailable) -> Result<Self, getrandom::Error> {
-        let buckets = if place.topology == Topology::Cluster { CLUSTER_BUCKETS } else { 1 };
+        let cluster = place.topology == Topology::Cluster;
+        let buckets = if cluster { CLUSTER_BUCKETS } else { 1 };
         let (changes, waiting) = mpsc::channel(WAITING);
         Ok(Self {
             place,
             unavailable,
-            scripts: Scripts::new(),
+            scripts: Scripts::new(cluster),
             link: ArcSwapOption::empty(),
             epochs: (0..buckets).map(|_| AtomicU64::new(0)).collect(),
+            told: (0..buckets).map(|_| AtomicU64::new(0)).collect(),
             memory: AtomicU64::new(0),
             process: getrandom::u64()?,
             numbers: AtomicU64::new(1),
@@ -144,7 +160,8 @@ impl Store {
             // Without an answer the server may have taken this group too.
             let taken = if said == Err(NoAnswer) { done + 1 } else { done };
             for key in groups.iter().take(taken).flat_map(|(_, group)| group) {
-                self.later(*key, Lasting::Released { token, until: Now::read().instant + pending });
+                let until = Now::read().instant + pending;
+                self.later(*key, self.released(key, token.number, until));
             }
             return match said {
                 Ok(Said::Done(at, left)) => {
@@ -201,41 +218,6 @@ impl Store {
         groups
     }
 
-    /// Frees the keys of a claim, now: the sender is told of the failure only when others may take its retry.
-    pub(super) async fn release(&self, keys: impl Iterator<Item = ClaimKey>, number: u64, until: Instant) {
-        let token = Token { process: self.process, number };
-        let link = self.link.load_full();
-        let buckets = self.epochs.len();
-        for key in keys {
-            let released = match &link {
-                Some(link) => {
-                    let invocation = self.scripts.change(bucket(&key, buckets), &[(key, Change::Released(token))]);
-                    self.heard(link.invoke::<i64>(&invocation).await).is_ok()
-                }
-                None => false,
-            };
-            if !released {
-                self.later(key, Lasting::Released { token, until });
-            }
-        }
-    }
-
-    /// The same, soon.
-    pub(super) fn release_later(&self, key: ClaimKey, number: u64, until: Instant) {
-        self.later(key, Lasting::Released { token: Token { process: self.process, number }, until });
-    }
-
-    /// Writes soon that a key is done until then.
-    pub(super) fn done(&self, key: ClaimKey, until: Instant) {
-        self.later(key, Lasting::Done { until });
-    }
-
-    fn later(&self, key: ClaimKey, change: Lasting) {
-        if self.changes.try_send(Waiting { key, change }).is_err() {
-            self.errors.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
     /// Counts what an answer says of the server's health.
     fn heard<T>(&self, answer: RedisResult<T>) -> Result<T, NoAnswer> {
         match answer {
@@ -272,6 +254,17 @@ impl Store {
 
     fn epoch(&self, bucket: usize) -> &AtomicU64 {
         &self.epochs[bucket % self.epochs.len()]
+    }
+
+    fn told(&self, bucket: usize) -> &AtomicU64 {
+        &self.told[bucket % self.told.len()]
+    }
+
+    /// As what this process's claims stand in a memory that they were written back to. Their own numbers are not known to
+    /// whoever writes them; and a number for each memory keeps a late release of one claim from freeing another one on the
+    /// same key, which was written back to a later memory.
+    fn written_back(&self, to: Epoch) -> Token {
+        Token { process: self.process, number: to | WRITTEN_BACK }
     }
 
     /// Nothing may be claimed in that bucket until the keeper has joined its memory again.

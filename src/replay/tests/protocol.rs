@@ -2,8 +2,9 @@
 //!
 //! The processes' own stores and what they conclude from an answer are the program's. The server is what its scripts say,
 //! in Rust; tests against real servers hold the scripts themselves. Every exchange is cut where another process may come
-//! between: claimed here, asked there, confirmed here, answered by the service, settled here, settled there. Between any two of them
-//! processes crash, the server loses its memory, and time passes.
+//! between: claimed here, asked there, confirmed here, answered by the service, settled here, settled there, told to the
+//! sender. Between any two of them processes crash, the server loses its memory or a part of it (a replica that had not
+//! heard all takes its place), and time passes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +17,8 @@ use crate::replay::local::State;
 const PODS: usize = 3;
 const MESSAGES: u64 = 4;
 const LIFETIME: u64 = 100_000;
+/// What is added to a memory's number for what was written back to it.
+const WRITTEN_BACK: u64 = 1 << 63;
 
 /// The server: what `scripts` says of its keys.
 #[derive(Debug, Default)]
@@ -57,17 +60,36 @@ enum Stage {
     Asked(Claim, Answer, u64),
     Forwarded(Claim),
     Answered(Claim, Outcome),
-    SettledHere(Outcome),
+    /// With the memory that it was last written back to, if ever.
+    SettledHere(Outcome, u64),
+    /// Of a success the sender hears now.
+    SettledThere,
 }
 
 #[derive(Debug, Clone)]
 enum Move {
-    Begin { pod: usize, message: u64 },
-    Go { exchange: Index, accepts: bool },
-    Crash { pod: usize },
+    Begin {
+        pod: usize,
+        message: u64,
+    },
+    Go {
+        exchange: Index,
+        accepts: bool,
+    },
+    Crash {
+        pod: usize,
+    },
     LoseMemory,
-    Join { pod: usize },
-    Wait { seconds: u64 },
+    /// What a replica had not heard is lost, each key by its bit.
+    FailOver {
+        heard: u16,
+    },
+    Join {
+        pod: usize,
+    },
+    Wait {
+        seconds: u64,
+    },
 }
 
 fn moves() -> impl Strategy<Value = Move> {
@@ -76,6 +98,7 @@ fn moves() -> impl Strategy<Value = Move> {
         12 => (any::<Index>(), any::<bool>()).prop_map(|(exchange, accepts)| Move::Go { exchange, accepts }),
         1 => (0..PODS).prop_map(|pod| Move::Crash { pod }),
         1 => Just(Move::LoseMemory),
+        1 => any::<u16>().prop_map(|heard| Move::FailOver { heard }),
         3 => (0..PODS).prop_map(|pod| Move::Join { pod }),
         1 => (1..40_u64).prop_map(|seconds| Move::Wait { seconds }),
     ]
@@ -90,6 +113,8 @@ struct World {
     numbers: u64,
     /// Which process the service's acceptance of a message went through, and whether the server was told.
     accepted: BTreeMap<u64, Vec<(usize, u64, bool)>>,
+    /// Of which successes a sender has heard, and no memory was lost since.
+    heard: BTreeSet<u64>,
     /// What nobody who lives can know any more: see `forgive`.
     forgotten: BTreeSet<u64>,
 }
@@ -112,6 +137,7 @@ impl World {
             exchanges: Vec::new(),
             numbers: 0,
             accepted: BTreeMap::new(),
+            heard: BTreeSet::new(),
             forgotten: BTreeSet::new(),
         }
     }
@@ -128,8 +154,9 @@ impl World {
                     self.go(exchange.index(self.exchanges.len()), *accepts)?;
                 }
             }
-            Move::Crash { pod } => self.crash(*pod),
-            Move::LoseMemory => self.lose_memory(),
+            Move::Crash { pod } => self.crash(*pod)?,
+            Move::LoseMemory => self.lose_memory(0),
+            Move::FailOver { heard } => self.lose_memory(*heard),
             Move::Join { pod } => self.join(*pod),
             Move::Wait { seconds } => self.wait(*seconds)?,
         }
@@ -185,13 +212,21 @@ impl World {
             }
             Stage::Answered(claim, outcome) => {
                 claim.settle(store, outcome, now);
-                Some(Stage::SettledHere(outcome))
+                Some(Stage::SettledHere(outcome, self.pods[pod].epoch))
             }
-            Stage::SettledHere(outcome) => {
-                self.server.settle(self.pods[pod].life, pod, message, number, outcome);
+            Stage::SettledHere(outcome, told) => {
+                self.server.settle(self.pods[pod].life, pod, message, number, (outcome, told));
                 if outcome == Outcome::Done {
                     let of_ours = self.accepted.get_mut(&message).into_iter().flatten();
                     of_ours.filter(|(other, ..)| *other == pod).for_each(|(.., told)| *told = true);
+                }
+                (outcome == Outcome::Done).then_some(Stage::SettledThere)
+            }
+            Stage::SettledThere => {
+                if self.accepted.get(&message).into_iter().flatten().any(|(.., told)| *told) {
+                    self.heard.insert(message);
+                    // Whatever an earlier process took with it, this success is known.
+                    self.forgotten.remove(&message);
                 }
                 None
             }
@@ -202,14 +237,17 @@ impl World {
         Ok(None)
     }
 
-    /// A process ends without a word, and another one begins in its place.
-    fn crash(&mut self, pod: usize) {
+    /// A process ends without a word, and another one begins in its place. No success is forgotten with it that a sender
+    /// had heard of.
+    fn crash(&mut self, pod: usize) -> Result<(), TestCaseError> {
         self.exchanges.retain(|exchange| exchange.pod != pod);
         let (now, epoch) = (self.now(), self.server.epoch);
         let life = self.pods[pod].life;
         self.pods[pod] = Pod { life: life + 1, epoch, store: Replay::new(1000, Full::Auto, now) };
         self.server.joining.remove(&pod);
         self.forgive(|accepted| *accepted == (pod, life, false));
+        prop_assert!(self.heard.is_disjoint(&self.forgotten), "a sender had heard of it: {:?}", self.forgotten);
+        Ok(())
     }
 
     /// Without a journal nobody can know what a process had not told the server when it crashed, nor, when the server has
@@ -219,12 +257,29 @@ impl World {
         self.forgotten.extend(forgotten.collect::<Vec<_>>());
     }
 
-    fn lose_memory(&mut self) {
-        let server = &mut self.server;
-        *server = Server { epoch: server.epoch + 1, joining: (0..PODS).collect(), held: BTreeMap::new() };
+    /// The server's place is taken by one that holds some of its keys. It is another process, so it is one without memory,
+    /// which all have to join.
+    fn lose_memory(&mut self, heard: u16) {
+        let mut bits = (0..16).map(|bit| heard >> bit & 1 == 1);
+        let mut held = std::mem::take(&mut self.server.held);
+        held.retain(|_, _| bits.next().unwrap_or_default());
+        self.server = Server { epoch: self.server.epoch + 1, joining: (0..PODS).collect(), held };
+        self.look_who_is_told();
         let lives: Vec<_> = self.pods.iter().map(|pod| pod.life).collect();
-        self.forgive(|(pod, life, _)| lives[*pod] != *life);
-        self.accepted.values_mut().flatten().for_each(|(.., told)| *told = false);
+        self.forgive(|(pod, life, told)| lives[*pod] != *life && !told);
+        // From now on it takes two faults: this one, and a process that ends before it has written back what it knows.
+        self.heard.clear();
+    }
+
+    fn look_who_is_told(&mut self) {
+        let server = &self.server;
+        for (message, by) in &mut self.accepted {
+            let is_done = |key| matches!(server.held.get(&key), Some(Held::Done));
+            let is_told = is_done(keys(*message).0) && is_done(keys(*message).1);
+            for (.., told) in by {
+                *told = is_told;
+            }
+        }
     }
 
     fn join(&mut self, at: usize) {
@@ -233,20 +288,17 @@ impl World {
         if pod.epoch == server.epoch {
             return;
         }
+        // A process counts seconds from its own start.
+        let (second, of_its_own) = (self.second, pod.store.local.second(now));
         pod.store.local.for_each_part(now, |entries| {
             for (key, state) in entries.iter().filter(|(_, state)| state.counts()) {
-                server.tell(*key, *state, at, pod.life);
+                let until = second + u64::from(state.until() - of_its_own);
+                server.tell(*key, *state, until, at, pod.life);
             }
         });
         pod.epoch = server.epoch;
         server.joining.remove(&at);
-        for (message, by) in &mut self.accepted {
-            let is_done = |key| matches!(server.held.get(&key), Some(Held::Done));
-            let is_told = is_done(keys(*message).0) && is_done(keys(*message).1);
-            for (.., told) in by {
-                *told = is_told;
-            }
-        }
+        self.look_who_is_told();
     }
 
     /// No exchange takes longer than its claim is pending: the time-outs see to that.
@@ -269,7 +321,7 @@ impl World {
     fn check_delivery(&self, message: u64) -> Result<(), TestCaseError> {
         prop_assert!(!self.is_known(message), "message {message} is delivered again after a success");
         let same_event = |exchange: &&Exchange| exchange.message / 2 == message / 2;
-        let on_the_way = |exchange: &&Exchange| matches!(exchange.stage, Stage::Forwarded(_));
+        let on_the_way = |exchange: &&Exchange| matches!(exchange.stage, Stage::Forwarded(..));
         let at_once = self.exchanges.iter().filter(same_event).filter(on_the_way).count();
         prop_assert_eq!(at_once, 0, "message {} is delivered twice at once", message);
         Ok(())
@@ -339,14 +391,14 @@ impl Server {
         Answer::New(number)
     }
 
-    fn settle(&mut self, by: u64, at: usize, message: u64, of: u64, outcome: Outcome) {
+    fn settle(&mut self, by: u64, at: usize, message: u64, of: u64, (outcome, told): (Outcome, u64)) {
         let (own, event) = keys(message);
         for key in [own, event] {
             if outcome == Outcome::Done {
                 self.held.insert(key, Held::Done);
             } else if let Some(Held::Pending { pod, life, number, .. }) = self.held.get(&key)
                 && (*pod, *life) == (at, by)
-                && (*number == of || *number == 0)
+                && (*number == of || *number == WRITTEN_BACK + told)
             {
                 self.held.remove(&key);
             }
@@ -354,11 +406,11 @@ impl Server {
     }
 
     /// What a process that joins writes of one of its entries.
-    fn tell(&mut self, key: ClaimKey, state: State, pod: usize, life: u64) {
+    fn tell(&mut self, key: ClaimKey, state: State, until: u64, pod: usize, life: u64) {
         if state.is_done() {
             self.held.insert(key, Held::Done);
         } else {
-            self.held.entry(key).or_insert(Held::Pending { pod, life, number: 0, until: state.until().into() });
+            self.held.entry(key).or_insert(Held::Pending { pod, life, number: WRITTEN_BACK + self.epoch, until });
         }
     }
 }
@@ -376,4 +428,26 @@ proptest! {
         }
         world.check_rest()?;
     }
+}
+
+/// A release that reaches the server after it has lost its memory, when its process has claimed the event for another
+/// message meanwhile and written that back: the one that was written back stays.
+#[test]
+fn a_late_release_frees_no_later_claim_of_its_process() -> Result<(), TestCaseError> {
+    let mut world = World::new();
+    world.begin(0, 3)?;
+    for _asked_confirmed_refused_and_settled_here in 0..4 {
+        world.go(0, false)?;
+    }
+    world.begin(0, 2)?;
+    for _asked_and_confirmed in 0..2 {
+        world.go(1, false)?;
+    }
+    world.lose_memory(0);
+    (0..PODS).for_each(|pod| world.join(pod));
+    world.go(0, false)?;
+    assert_eq!(world.begin(1, 3)?, None, "it knows nothing of it");
+    world.go(1, false)?;
+    assert_eq!(world.go(1, false)?, Some(Refused::InFlight));
+    Ok(())
 }
