@@ -111,7 +111,7 @@ pub fn run(config: Config, watch: Watch, bound: Bound) -> Result<(), ServeError>
     let Config { process, policy } = config;
     let started = Now::read();
     let metrics = Metrics::new()?;
-    let audit = AuditLog::open(&process.audit_log, process.audit_chain)?;
+    let audit = AuditLog::open(&process.audit_log, process.audit_chain.clone())?;
     let budgets = Budgets::new(process.max_connections, process.max_in_flight, process.max_buffered);
     let replay = replay(&process, started)?;
     let routes = policy.routes.len();

@@ -40,7 +40,18 @@ const ARROWS: &[(&str, &[&str], &str)] = &[
     ("listen", &["drain", "limits", "pipeline"], "opens the door and hands the stream on"),
     (
         "config",
-        &["auth", "http1", "inspect", "observe::audit_log", "policy", "providers", "replay", "route", "suggest"],
+        &[
+            "auth",
+            "http1",
+            "inspect",
+            "observe::audit_log",
+            "observe::chain",
+            "policy",
+            "providers",
+            "replay",
+            "route",
+            "suggest",
+        ],
         "compiles settings to the types that the rooms read",
     ),
     (
@@ -54,7 +65,7 @@ const ARROWS: &[(&str, &[&str], &str)] = &[
         "composes the rooms",
     ),
     ("suggest", &[], "finds the nearest word"),
-    ("govern", &["config", "deny", "suggest"], "explains from the tables; touches no network"),
+    ("govern", &["config", "deny", "observe::chain", "suggest"], "explains from the tables; touches no network"),
     ("cli", &["*"], "flags and printing for any room"),
     ("main", &["cli"], "arguments to one command to an exit code"),
 ];

@@ -23,6 +23,7 @@ mod run;
 mod settings;
 mod sign;
 mod terminal;
+mod verify_log;
 
 /// What the program ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +108,8 @@ enum Command {
     Providers(providers::Providers),
     /// Explain a reason code or a configuration variable
     Explain(explain::Explain),
+    /// Say whether audit logs are what the sidecar wrote: nothing changed, taken out or put in
+    VerifyLog(verify_log::VerifyLog),
     /// Ask a running sidecar whether it is ready, as a container's health check
     Healthcheck(healthcheck::Healthcheck),
     /// Print a completion script for a shell
@@ -122,6 +125,7 @@ impl Command {
             Self::Sign(command) => command.run(),
             Self::Providers(command) => command.run(),
             Self::Explain(command) => command.run(),
+            Self::VerifyLog(command) => command.run(),
             Self::Healthcheck(command) => command.run(),
             Self::Completions(command) => Ok(command.run()),
         }

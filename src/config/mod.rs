@@ -31,10 +31,12 @@ use zeroize::Zeroizing;
 
 pub use load::load;
 pub use own_providers::providers_at;
+pub use process::chain_key;
 pub use secrets::{keys_at, keys_of_lines};
 pub use watch::Watch;
 
 use crate::observe::audit_log::Destination;
+use crate::observe::chain::Hasher;
 use crate::policy::Policy;
 use crate::replay::{Full, Place, Unavailable};
 
@@ -75,7 +77,7 @@ pub struct Process {
     /// Where records go.
     pub audit_log: Destination,
     /// Whether each record holds the hash of the one before.
-    pub audit_chain: bool,
+    pub audit_chain: Option<Hasher>,
     /// What opens the admin port's private pages.
     pub admin_token: Option<Secret>,
     /// How long the door stays open after the signal to stop, so that nobody is sent to a closed one.

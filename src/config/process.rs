@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tracing::level_filters::LevelFilter;
 
 use crate::observe::audit_log::Destination;
+use crate::observe::chain::Hasher;
 use crate::replay::Full;
 
 use super::reader::{Reader, without_newline};
@@ -59,14 +60,41 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> (Process, Bounds) {
     (process, Bounds { listen, max_buffered })
 }
 
-fn audit_log(reader: &mut Reader<'_, '_>) -> (Destination, bool) {
+fn audit_log(reader: &mut Reader<'_, '_>) -> (Destination, Option<Hasher>) {
     let destination = reader.value("AUDIT_LOG", destination).unwrap_or(Destination::Stdout);
     let chain = reader.value("AUDIT_CHAIN", values::boolean).unwrap_or_default();
     if chain && destination == Destination::Off {
         reader.fault("AUDIT_CHAIN", "has nothing to chain with AUDIT_LOG=off");
     }
-    (destination, chain)
+    let key = chain_key_file(reader);
+    if key.is_some() && !chain {
+        reader.fault("AUDIT_CHAIN_KEY_FILE", "has no chain to protect without AUDIT_CHAIN=true");
+    }
+    (destination, chain.then(|| Hasher::new(key.as_ref().map(Secret::expose))))
 }
+
+/// The key of the audit log's chain.
+fn chain_key_file(reader: &mut Reader<'_, '_>) -> Option<Secret> {
+    let (path, content) = reader.file("AUDIT_CHAIN_KEY_FILE")?;
+    chain_key(&content.bytes)
+        .map_err(|fault| reader.fault("AUDIT_CHAIN_KEY_FILE", format!("{} {fault}", path.display())))
+        .ok()
+}
+
+/// The chain's key in a file's content: all of it but a newline at its end.
+///
+/// # Errors
+/// It is too short to be one, in a sentence's end.
+pub fn chain_key(content: &[u8]) -> Result<Secret, String> {
+    let key = without_newline(content);
+    if key.len() < SHORTEST_CHAIN_KEY {
+        return Err(format!("holds {} bytes; a key of at least {SHORTEST_CHAIN_KEY} is needed", key.len()));
+    }
+    Ok(Secret::new(key.to_vec()))
+}
+
+/// 128 bits, which nobody guesses.
+const SHORTEST_CHAIN_KEY: usize = 16;
 
 fn admin_token(reader: &mut Reader<'_, '_>) -> Option<Secret> {
     let (path, content) = reader.file("ADMIN_TOKEN_FILE")?;

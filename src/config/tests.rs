@@ -74,7 +74,10 @@ fn the_least_loads_with_the_defaults_of_the_documentation() {
     assert_eq!((process.max_connections, process.max_in_flight), (4096, 1024));
     assert_eq!((process.max_buffered, process.replay_max_entries), (64 << 20, 1_000_000));
     assert_eq!((process.replay_full, &process.audit_log), (Full::Auto, &Destination::Stdout));
-    assert_eq!((process.audit_chain, process.admin_token.is_none(), policy.body_digest), (false, true, false));
+    assert_eq!(
+        (process.audit_chain.is_some(), process.admin_token.is_none(), policy.body_digest),
+        (false, true, false)
+    );
     assert_eq!((process.drain_delay, process.shutdown_grace), (Duration::ZERO, Duration::from_secs(25)));
     assert_eq!(process.log_level, tracing::level_filters::LevelFilter::INFO);
     assert_eq!(policy.upstreams, [Upstream::Tcp(([127, 0, 0, 1], 8080).into())]);
@@ -109,7 +112,7 @@ fn global_values_arrive() {
     assert_eq!((process.workers, process.max_connections, process.max_in_flight), (3, 10, 5));
     assert_eq!((process.max_buffered, process.replay_max_entries, process.replay_full), (2 << 20, 100, Full::Evict));
     assert_eq!(process.audit_log, Destination::File("/var/log/audit.jsonl".into()));
-    assert!(process.audit_chain && policy.body_digest);
+    assert!(process.audit_chain.is_some() && policy.body_digest);
     assert_eq!((process.drain_delay, policy.timeouts.body_min_rate), (Duration::from_secs(5), 0));
     assert_eq!(process.log_level, tracing::level_filters::LevelFilter::DEBUG);
     assert_eq!(policy.error_detail, ErrorDetail::Full);

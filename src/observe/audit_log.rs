@@ -5,9 +5,8 @@
 //! allocation. The buffer is bounded: when the writer cannot keep up, lines are dropped, counted, and spoken of once in
 //! the operational log.
 //!
-//! With a chain each line ends in `prev`, the hash of the line before (64 zeros for the first), and `hash`, the SHA-256
-//! of the line as it reads without its `hash` member and line feed. A line that was changed, taken out or put in breaks
-//! the chain. A file that exists is continued, its chain too.
+//! With a [`chain`](super::chain) a line that was changed, taken out or put in shows. A file that exists is continued, its
+//! chain too.
 //!
 //! Deliberately absent: rotation (a file is opened for appending, so copy-and-truncate works) and network sinks.
 
@@ -19,10 +18,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use data_encoding::HEXLOWER;
-use sha2::{Digest, Sha256};
-
 use super::Record;
+use super::chain::{GENESIS, Hash, Hasher, Link};
 use super::line::Writer as LineWriter;
 
 /// The most bytes that wait to be written: two to three thousand lines, the traffic of a tenth of a second at full load.
@@ -38,9 +35,6 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 /// How far back the last line of an existing file is looked for. A line is shorter: five texts of at most 1 KiB, each
 /// byte at most six when escaped.
 const TAIL: u64 = 64 * 1024;
-
-/// What the first line of a chain names as the one before.
-const GENESIS: [u8; 64] = [b'0'; 64];
 
 /// Where records go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +87,7 @@ impl AuditLog {
     ///
     /// # Errors
     /// The file cannot be opened or read, or the system refuses the writer's thread.
-    pub fn open(destination: &Destination, chain: bool) -> Result<Self, CannotOpen> {
+    pub fn open(destination: &Destination, chain: Option<Hasher>) -> Result<Self, CannotOpen> {
         let (sink, last) = match destination {
             Destination::Off => return Ok(Self(None)),
             Destination::Stdout => (Sink::Stdout(io::stdout()), None),
@@ -103,10 +97,11 @@ impl AuditLog {
                 (Sink::File(file), last)
             }
         };
-        Self::start(sink, chain.then(|| last.unwrap_or(GENESIS))).map_err(CannotOpen::Thread)
+        let chain = chain.map(|hasher| (hasher, last.unwrap_or(GENESIS)));
+        Self::start(sink, chain).map_err(CannotOpen::Thread)
     }
 
-    fn start(sink: Sink, chain: Option<[u8; 64]>) -> io::Result<Self> {
+    fn start(sink: Sink, chain: Option<(Hasher, Hash)>) -> io::Result<Self> {
         let waiting = Waiting { lines: Vec::with_capacity(MAX_WAITING), ..Waiting::default() };
         let queue = Arc::new(Queue { waiting: waiting.into(), changed: Condvar::new(), dropped: AtomicU64::new(0) });
         let output = Output { sink, chain, chained: Vec::new(), torn: false, failing: false };
@@ -199,8 +194,8 @@ enum Sink {
 
 struct Output {
     sink: Sink,
-    /// The hash of the last line, where lines are chained.
-    chain: Option<[u8; 64]>,
+    /// Where lines are chained: how, and the hash of the last one.
+    chain: Option<(Hasher, Hash)>,
     chained: Vec<u8>,
     /// Whether the last write may have ended within a line.
     torn: bool,
@@ -210,56 +205,53 @@ struct Output {
 impl Output {
     /// Writes whole lines. The error is how many were lost.
     fn write(&mut self, lines: &[u8]) -> Result<(), u64> {
-        let before = self.chain;
-        let written = match &mut self.chain {
-            None => put(&mut self.sink, self.torn, lines),
-            Some(last) => {
-                self.chained.clear();
-                lines.split_inclusive(|&byte| byte == b'\n').for_each(|line| chain(line, last, &mut self.chained));
-                put(&mut self.sink, self.torn, &self.chained)
-            }
+        self.chained.clear();
+        let before = self.chain.as_ref().map(|(_, last)| *last);
+        if let Some((hasher, last)) = &mut self.chain {
+            lines.split_inclusive(|&byte| byte == b'\n').for_each(|line| hasher.link(line, last, &mut self.chained));
+        }
+        let whole = if self.chain.is_some() { &self.chained[..] } else { lines };
+        let Err((written, error)) = put(&mut self.sink, self.torn, whole) else {
+            (self.torn, self.failing) = (false, false);
+            return Ok(());
         };
-        if let (Err(error), false) = (&written, self.failing) {
+        if !self.failing {
             tracing::error!(%error, "HOOKWARDEN_AUDIT_LOG cannot be written; records are lost until it can");
         }
-        (self.torn, self.failing) = (written.is_err(), written.is_err());
-        written.map_err(|_| {
+        (self.torn, self.failing) = (true, true);
+        let (kept, lost) = whole.split_at(memchr::memrchr(b'\n', &whole[..written]).map_or(0, |at| at + 1));
+        if let (Some((_, last)), Some(before)) = (&mut self.chain, before) {
             // What was lost is no link of the chain.
-            self.chain = before;
-            memchr::memchr_iter(b'\n', lines).count() as u64
-        })
+            *last = last_hash(kept).unwrap_or(before);
+        }
+        Err(memchr::memchr_iter(b'\n', lost).count() as u64)
     }
 }
 
-/// After a torn line comes a line feed of its own, so that the next line can be read.
-fn put(sink: &mut Sink, torn: bool, lines: &[u8]) -> io::Result<()> {
+/// Writes as much as can be. The error has how much of `lines` was. After a torn line comes a line feed of its own, so
+/// that the next line can be read.
+fn put(sink: &mut Sink, torn: bool, lines: &[u8]) -> Result<(), (usize, io::Error)> {
     let sink: &mut dyn Write = match sink {
         Sink::Stdout(stdout) => stdout,
         Sink::File(file) => file,
     };
     if torn {
-        sink.write_all(b"\n")?;
+        sink.write_all(b"\n").map_err(|error| (0, error))?;
     }
-    sink.write_all(lines)?;
-    sink.flush()
-}
-
-/// Appends a line with its links, and moves `last` on to it.
-fn chain(line: &[u8], last: &mut [u8; 64], out: &mut Vec<u8>) {
-    let start = out.len();
-    out.extend_from_slice(line.strip_suffix(b"}\n").unwrap_or(line));
-    out.extend_from_slice(b",\"prev\":\"");
-    out.extend_from_slice(last);
-    out.extend_from_slice(b"\"}");
-    HEXLOWER.encode_mut(&Sha256::digest(&out[start..]), last);
-    out.pop();
-    out.extend_from_slice(b",\"hash\":\"");
-    out.extend_from_slice(last);
-    out.extend_from_slice(b"\"}\n");
+    let mut written = 0;
+    while written < lines.len() {
+        match sink.write(&lines[written..]) {
+            Ok(0) => return Err((written, io::ErrorKind::WriteZero.into())),
+            Ok(count) => written += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err((written, error)),
+        }
+    }
+    sink.flush().map_err(|error| (written, error))
 }
 
 /// Opens a file for appending. Gives the hash of its last line, where that has one.
-fn open(path: &PathBuf) -> io::Result<(File, Option<[u8; 64]>)> {
+fn open(path: &PathBuf) -> io::Result<(File, Option<Hash>)> {
     let mut file = OpenOptions::new().create(true).append(true).read(true).open(path)?;
     if !file.metadata()?.is_file() {
         // A pipe or a device has no past.
@@ -273,14 +265,12 @@ fn open(path: &PathBuf) -> io::Result<(File, Option<[u8; 64]>)> {
         // The last run ended within a line.
         file.write_all(b"\n")?;
     }
-    Ok((file, tail.split(|&byte| byte == b'\n').rev().find_map(hash_of)))
+    Ok((file, last_hash(&tail)))
 }
 
-/// The hash that a whole chained line ends in.
-fn hash_of(line: &[u8]) -> Option<[u8; 64]> {
-    let (_, end) = line.strip_suffix(b"\"}")?.split_last_chunk::<64>()?;
-    let named = line.len().checked_sub(66).and_then(|at| line.get(..at))?.ends_with(b",\"hash\":\"");
-    (named && end.iter().all(u8::is_ascii_hexdigit)).then_some(*end)
+/// The hash of the last chained line.
+fn last_hash(lines: &[u8]) -> Option<Hash> {
+    lines.split(|&byte| byte == b'\n').rev().find_map(Link::of).map(|link| link.hash)
 }
 
 #[cfg(test)]
@@ -289,6 +279,7 @@ mod tests {
     use crate::observe::line::tests::record;
 
     fn to_file(path: &std::path::Path, chain: bool, paths: &[&str]) -> String {
+        let chain = chain.then(|| Hasher::new(None));
         let log = AuditLog::open(&Destination::File(path.into()), chain).expect("opens");
         for path in paths {
             log.write(&record(path.as_bytes()));
@@ -300,15 +291,13 @@ mod tests {
 
     /// What a reader of the log would do.
     fn verify(text: &str) -> Result<(), usize> {
-        let mut last = str::from_utf8(&GENESIS).expect("digits").to_owned();
+        let (hasher, mut last) = (Hasher::new(None), GENESIS);
         for (at, line) in text.lines().enumerate() {
-            let (signed, hash) = line.rsplit_once(",\"hash\":\"").ok_or(at)?;
-            let expected = HEXLOWER.encode(&Sha256::digest(format!("{signed}}}")));
-            let parsed: serde_json::Value = serde_json::from_str(line).map_err(|_| at)?;
-            if hash.trim_end_matches("\"}") != expected || parsed["prev"] != last.as_str() {
+            let link = Link::of(line.as_bytes()).ok_or(at)?;
+            if !hasher.holds(&link) || link.prev != last {
                 return Err(at);
             }
-            last = expected;
+            last = link.hash;
         }
         Ok(())
     }
@@ -353,16 +342,37 @@ mod tests {
     #[test]
     fn a_log_that_cannot_be_opened_says_which() {
         let path = PathBuf::from("/nowhere/audit.log");
-        let fault = AuditLog::open(&Destination::File(path), false).expect_err("no such directory");
+        let fault = AuditLog::open(&Destination::File(path), None).expect_err("no such directory");
         assert!(fault.to_string().starts_with("cannot open /nowhere/audit.log: "), "{fault}");
     }
 
     #[test]
     fn a_disk_that_is_full_loses_lines_but_not_the_chain() {
         let full = OpenOptions::new().append(true).open("/dev/full").expect("a device");
-        let mut output =
-            Output { sink: Sink::File(full), chain: Some(GENESIS), chained: Vec::new(), torn: false, failing: false };
+        let chain = Some((Hasher::new(None), GENESIS));
+        let mut output = Output { sink: Sink::File(full), chain, chained: Vec::new(), torn: false, failing: false };
         assert_eq!(output.write(b"{\"a\":1}\n{\"a\":2}\n"), Err(2));
-        assert!(output.torn && output.chain == Some(GENESIS));
+        assert!(output.torn && output.chain.is_some_and(|(_, last)| last == GENESIS));
+    }
+
+    /// A reader that stops reading: what it got whole stays a part of the chain, the rest is counted as lost.
+    #[test]
+    fn what_was_written_before_a_failure_stays_a_part_of_the_chain() {
+        use std::os::fd::OwnedFd;
+        use std::os::unix::net::UnixStream;
+        let (ours, mut theirs) = UnixStream::pair().expect("a pair");
+        ours.set_nonblocking(true).expect("set");
+        let (sink, chain) = (Sink::File(File::from(OwnedFd::from(ours))), Some((Hasher::new(None), GENESIS)));
+        let mut output = Output { sink, chain, chained: Vec::new(), torn: false, failing: false };
+        let lines = 20_000;
+        let lost = output.write(&b"{\"a\":1}\n".repeat(lines)).expect_err("more than the socket holds");
+        let last = output.chain.take().map(|(_, last)| last);
+        drop(output);
+        let mut text = Vec::new();
+        theirs.read_to_end(&mut text).expect("read");
+        let whole = memchr::memrchr(b'\n', &text).map_or(&[][..], |at| &text[..=at]);
+        assert_eq!((verify(str::from_utf8(whole).expect("text")), last), (Ok(()), last_hash(whole)));
+        let kept = memchr::memchr_iter(b'\n', whole).count();
+        assert!(kept > 0 && kept as u64 + lost == lines as u64, "{kept} kept, {lost} lost");
     }
 }

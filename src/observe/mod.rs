@@ -4,6 +4,7 @@
 //! of the audit log, so that the two never tell different stories.
 
 pub mod audit_log;
+pub mod chain;
 mod line;
 pub mod metrics;
 pub mod snapshot;

@@ -4,6 +4,7 @@
 mod check;
 mod running;
 mod sign;
+mod verify_log;
 mod words;
 
 use std::io::Write;

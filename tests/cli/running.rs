@@ -1,7 +1,7 @@
 //! What runs: the sidecar, the question whether it is ready, the demo.
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -43,6 +43,30 @@ fn lines_until(source: impl Read, text: &str) -> Vec<String> {
         }
     }
     panic!("{text:?} was not among {lines:#?}");
+}
+
+/// A whole run that refuses as many requests for a route that there is not.
+pub(super) fn refused_requests(variables: &[(&str, &str)], count: usize) {
+    let mut running = Running::start(command(&["run"], &[&settings()[..], variables].concat()));
+    let lines = lines_until(running.0.stderr.take().expect("its log"), "listening listen=");
+    let ready = lines.last().expect("the ready line");
+    let listen = ready.split("listen=").nth(1).and_then(|rest| rest.split(' ').next()).expect("its address");
+    let mut stream = TcpStream::connect(listen).expect("it listens");
+    for _ in 0..count {
+        stream.write_all(b"GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+        let mut answer = BufReader::new(&stream);
+        let (mut line, mut length) = (String::new(), 0);
+        while line != "\r\n" {
+            line.clear();
+            answer.read_line(&mut line).expect("a head");
+            length = line
+                .to_ascii_lowercase()
+                .strip_prefix("content-length: ")
+                .map_or(length, |n| n.trim().parse().expect("digits"));
+        }
+        answer.read_exact(&mut vec![0; length]).expect("a body");
+    }
+    assert_eq!(running.end("-TERM"), 0);
 }
 
 #[test]

@@ -172,7 +172,7 @@ fn worker(config: config::Config) -> Worker {
         Replay::new(process.replay_max_entries, process.replay_full, Now::read()),
         Budgets::new(process.max_connections, process.max_in_flight, process.max_buffered),
         metrics,
-        AuditLog::open(&process.audit_log, process.audit_chain).expect("opens"),
+        AuditLog::open(&process.audit_log, process.audit_chain.clone()).expect("opens"),
     );
     Worker::new(Arc::new(shared), [1, 2])
 }

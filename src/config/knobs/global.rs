@@ -188,6 +188,13 @@ pub const GLOBAL: &[Knob] = &[
         "Whether each audit record holds the hash of the one before, so that a changed or removed one shows.",
     ),
     Knob::new(
+        "AUDIT_CHAIN_KEY_FILE",
+        "",
+        "a file that holds a key of at least 16 bytes",
+        "Keys the chain's hashes, so that who may write the log cannot make a chain of his own. Read once, at start.",
+    )
+    .secret(),
+    Knob::new(
         "AUDIT_BODY_DIGEST",
         "false",
         "true or false",
