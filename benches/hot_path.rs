@@ -14,12 +14,14 @@ use std::hint::black_box;
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{AllocProfiler, Bencher};
-use hookwarden::auth::keys::{KeyText, Keys};
-use hookwarden::auth::sign::{Draft, content_type, sample_body, sample_secret, sign};
+use hookwarden::auth::keys::{Key, KeyText, Keys};
+use hookwarden::auth::scheme::Scheme;
+use hookwarden::auth::sign::{Draft, content_type, sample_body, sample_private, sample_ring, sample_secret, sign};
+use hookwarden::auth::signature::{EcdsaForm, PrivateKey, SignatureAlgorithm};
 use hookwarden::auth::{Site, Verifier};
 use hookwarden::clock::Now;
 use hookwarden::http1::{Head, Message};
-use hookwarden::providers;
+use hookwarden::providers::{self, CustomFields};
 use hookwarden::replay::{Full, Lasting, Outcome, Replay, Terms};
 use in_memory::{SECRET, Sidecar, signed_requests};
 use sha2::{Digest, Sha256};
@@ -70,7 +72,15 @@ fn verify<const PROVIDER: usize>(bencher: Bencher<'_, '_>, len: usize) {
     let at = head_len(&request);
     let head = Head::parse(&request[..at]).expect("a good head");
     let message = Message { head: &head, bytes: &request, body: &request[at..] };
-    let site = Site { scheme: &provider.scheme, keys: &keys, public_url: None, prefix: false, route_path: "/" };
+    let site = Site {
+        scheme: &provider.scheme,
+        keys: &keys,
+        key_ring: None,
+        client: None,
+        public_url: None,
+        prefix: false,
+        route_path: "/",
+    };
     let mut verifier = Verifier::default();
     bencher.counter(BytesCount::new(message.body.len())).bench_local(|| {
         let begun = verifier.begin(&site, black_box(&message));
@@ -80,7 +90,7 @@ fn verify<const PROVIDER: usize>(bencher: Bencher<'_, '_>, len: usize) {
 }
 
 /// One provider for each kind of piece that a scheme is made of, beside the plain one that streams the body.
-const PIECES: [(&str, &str); 14] = [
+const PIECES: [(&str, &str); 22] = [
     ("body", "github"),
     ("header and time", "standard_webhooks"),
     ("method, URL and body", "hubspot"),
@@ -95,13 +105,33 @@ const PIECES: [(&str, &str); 14] = [
     ("signature an element", "adyen"),
     ("special function", "plivo_v3"),
     ("token", "gitlab_token"),
+    ("Ed25519", "discord"),
+    ("ECDSA on P-256", "sendgrid"),
+    ("RSA, 2048 bits", "wise"),
+    ("RSA-PSS, 2048 bits", "utila"),
+    ("message signature, HMAC", "rfc9421_hmac"),
+    ("message signature, Ed25519", "rfc9421_ed25519"),
+    ("under a certificate, members", "aws_sns"),
+    ("under a certificate, CRC-32", "paypal"),
 ];
 
 /// From a head and a body of 1 KiB at most to the proof, by kind of piece.
 #[divan::bench(args = PIECES.map(|(piece, _)| piece))]
 fn verify_piece(bencher: Bencher<'_, '_>, piece: &str) {
     let id = PIECES.iter().find(|(known, _)| *known == piece).expect("a row").1;
-    let scheme = &providers::find(id).expect("in the catalogue").scheme;
+    verify_sample(bencher, id, &providers::find(id).expect("in the catalogue").scheme);
+}
+
+/// From a head with a token and a body that it binds to the proof, by the token's algorithm.
+#[divan::bench(args = ["HS256", "RS256", "PS256", "ES256", "ES384", "EdDSA"])]
+fn verify_token(bencher: Bencher<'_, '_>, algorithm: &str) {
+    let id = if algorithm.starts_with("HS") { "fusionauth_hmac" } else { "fusionauth" };
+    let fields = CustomFields { algorithm: Some(algorithm.to_owned()), ..CustomFields::default() };
+    let scheme = providers::find(id).expect("in the catalogue").scheme_with(&fields).expect("an algorithm of tokens");
+    verify_sample(bencher, algorithm, &scheme);
+}
+
+fn verify_sample(bencher: Bencher<'_, '_>, id: &str, scheme: &Scheme) {
     let keys = Keys::new(scheme, &[KeyText::new("1", sample_secret(scheme, 1).as_bytes())]).expect("a good key");
     let now = Now::read();
     let body = sample_body(scheme, now);
@@ -111,18 +141,37 @@ fn verify_piece(bencher: Bencher<'_, '_>, piece: &str) {
         headers: vec![("Content-Type".into(), content_type(scheme, &body).into())],
         body,
     };
-    let signed = sign(scheme, keys.at(0).expect("one"), draft, now).expect("signs");
+    let private = KeyText::new("1", sample_private(scheme, 1).as_bytes());
+    let key = Key::for_signing(scheme, &private).expect("a good key");
+    let signed = sign(scheme, &key, draft, now).expect("signs");
     let request = in_memory::raw(&signed);
     let at = head_len(&request);
     let head = Head::parse(&request[..at]).expect("a good head");
     let message = Message { head: &head, bytes: &request, body: &request[at..] };
     let url = Some("https://hooks.example.com");
-    let site = Site { scheme, keys: &keys, public_url: url, prefix: false, route_path: "/hook" };
+    let ring = sample_ring(scheme, now);
+    let key_ring = ring.as_ref();
+    let site =
+        Site { scheme, keys: &keys, client: None, key_ring, public_url: url, prefix: false, route_path: "/hook" };
     let mut verifier = Verifier::default();
+    verifier.at(now);
     bencher.counter(BytesCount::new(message.body.len())).bench_local(|| {
         let begun = verifier.begin(&site, black_box(&message));
         verifier.update(message.body);
         assert!(begun.is_ok() && verifier.finish(&site, &message).is_ok(), "{id}");
+    });
+}
+
+/// The check of one signature over 1 KiB, by algorithm.
+#[divan::bench(args = SignatureAlgorithm::all().map(SignatureAlgorithm::name))]
+fn check_signature(bencher: Bencher<'_, '_>, name: &str) {
+    let algorithm = SignatureAlgorithm::named(name).expect("its own name");
+    let private = PrivateKey::generate(algorithm).expect("a key");
+    let public = private.public().expect("its public key");
+    let content = vec![b'x'; 1024];
+    let signature = private.sign(algorithm, EcdsaForm::Der, &content).expect("signs");
+    bencher.counter(ItemsCount::new(1_u32)).bench(|| {
+        assert!(public.verify(algorithm, EcdsaForm::Der, black_box(&content), &signature));
     });
 }
 

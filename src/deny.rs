@@ -6,8 +6,12 @@
 //! a refusal. Deliberately absent: 410 (senders disable an endpoint that answers it) and any detail on *why* a
 //! credential failed in the client's text.
 
+mod used_up;
+
 use std::fmt;
 use std::time::Duration;
+
+pub use used_up::{Scope, UsedUp};
 
 /// Why a request ended the way it did. The order is that of the gates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -136,6 +140,16 @@ pub struct Denial {
     pub reason: Reason,
     /// When to come again, where waiting helps; sent as `Retry-After` in whole seconds, at least 1.
     pub retry_after: Option<Duration>,
+    /// The rate that was used up.
+    pub used_up: Option<UsedUp>,
+}
+
+impl Denial {
+    /// The same, with when to come again.
+    #[must_use]
+    pub fn retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
 }
 
 impl From<Reason> for Denial {
@@ -150,7 +164,7 @@ impl From<Reason> for Denial {
                 | Reason::KeysUnavailable
         );
         let retry_after = ours_and_short.then_some(RETRY_SOON);
-        Self { reason, retry_after }
+        Self { reason, retry_after, used_up: None }
     }
 }
 
@@ -287,9 +301,9 @@ static ROWS: [Row; 39] = [
         level: Level::Warn,
         closes: false,
         title: "This client certificate is not allowed",
-        what: "The client certificate is missing or its name is not in the route's CLIENT_SANS.",
+        what: "The client certificate is missing, has ended or been revoked, or none of its names is in the route's CLIENT_SANS.",
         why: "With mutual TLS the certificate is the sender's identity.",
-        fix: "Check the name in the certificate against CLIENT_SANS.",
+        fix: "Check the record's client_san against CLIENT_SANS, and the certificate against TLS_CLIENT_CA_FILE and TLS_CLIENT_CRL_FILE.",
     },
     Row {
         reason: Reason::LockedOut,
@@ -419,9 +433,9 @@ static ROWS: [Row; 39] = [
         level: Level::Error,
         closes: false,
         title: "The request cannot be checked now, try again",
-        what: "The keys to check this request with could not be fetched, and there never were any.",
+        what: "What this request is checked with is not there: keys could not be fetched yet, or not for longer than SECRET_MAX_AGE, or the server that is asked about tokens does not answer.",
         why: "Unchecked requests are never let through; the sender retries.",
-        fix: "Check the route's key source and the network to it.",
+        fix: "The log says what went wrong; so do hookwarden_keys_fetches_total and hookwarden_introspections_total. Check what `hookwarden check` says is asked, and the network to it.",
     },
     Row {
         reason: Reason::TimestampStale,
@@ -542,7 +556,7 @@ static ROWS: [Row; 39] = [
         title: "The service could not be reached",
         what: "No connection to the service, or it closed the connection before it answered.",
         why: "The webhook was authentic and has not been accepted; the sender is told, so that it retries.",
-        fix: "Check that the service listens on UPSTREAM.",
+        fix: "Check that the service listens on UPSTREAM and, over https, that its certificate names that host and comes from UPSTREAM_CA_FILE.",
     },
     Row {
         reason: Reason::UpstreamInvalidResponse,

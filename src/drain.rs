@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use tokio::sync::watch;
@@ -41,9 +41,12 @@ impl Signals {
     }
 
     /// Runs a connection to its end while it listens for the phase. The receiver's future is made once a connection,
-    /// so a request pays nothing for it.
-    pub async fn accompany<F: Future>(&self, mut phase: watch::Receiver<Phase>, connection: F) -> F::Output {
-        let mut connection = pin!(connection);
+    /// so a request pays nothing for it; the connection is borrowed, so that it takes its room but once.
+    pub async fn accompany<F: Future>(
+        &self,
+        mut phase: watch::Receiver<Phase>,
+        mut connection: Pin<&mut F>,
+    ) -> F::Output {
         loop {
             self.phase.set(*phase.borrow_and_update());
             let mut changed = pin!(phase.changed());
@@ -106,6 +109,7 @@ mod tests {
             tokio::task::yield_now().await;
             sender.send_replace(Phase::Stopping);
         };
+        let connection = pin!(connection);
         let (output, ()) = tokio::join!(signals.accompany(receiver, connection), stop);
         assert_eq!(output, (None, None));
     }

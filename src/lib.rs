@@ -18,7 +18,7 @@
 //! ```
 //!
 //! Beside the way: `deny` (the closed list of outcomes), `clock` (the only reader of clocks), `json`, `policy` (what is
-//! permitted), `config` (what we were told), `drain` (stopping without loss), `admin` (health, metrics, status), `serve`
+//! permitted), `config` (what we were told), `fetch` (keys from the network), `drain` (stopping without loss), `admin` (health, metrics, status), `serve`
 //! (composition), `govern` (explanations), `suggest` (what was meant), `cli`.
 //!
 //! What always holds:
@@ -37,6 +37,7 @@ pub mod clock;
 pub mod config;
 pub mod deny;
 pub mod drain;
+pub mod fetch;
 pub mod forward;
 pub mod govern;
 pub mod http1;

@@ -2,6 +2,11 @@
 //!
 //! Everything below the pipeline takes the part that it needs by reference.
 
+mod certificates;
+mod clients;
+mod front;
+mod upstream;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,10 +15,23 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tokio_rustls::rustls;
 
+use crate::auth::client::ClientIdentity;
+use crate::auth::keyring::KeyRing;
 use crate::auth::keys::{Key, Keys};
+use crate::auth::san::SanPattern;
 use crate::auth::scheme::{Field, Scheme};
+use crate::fetch::client::Client;
+use crate::fetch::introspect::Introspector;
+use crate::fetch::named::Named;
+use crate::fetch::source::Fetched;
 use crate::inspect::Schema;
+use crate::limits::rate::Rate;
 use crate::route::{PathPattern, RouteTable};
+
+pub use certificates::Certificates;
+pub use clients::{ClientTrust, TrustDigest};
+pub use front::{ForwardedField, Front, ProxyProtocol};
+pub use upstream::TlsUpstream;
 
 /// The whole policy.
 #[derive(Debug)]
@@ -32,8 +50,14 @@ pub struct Policy {
     pub body_digest: bool,
     /// The listener's certificates and TLS settings; `None` for plaintext.
     pub tls: Option<Arc<rustls::ServerConfig>>,
-    /// When its certificate ends, in seconds since the Unix epoch; `None` for plaintext.
+    /// When the first of its certificates ends, in seconds since the Unix epoch; `None` for plaintext.
     pub tls_expires: Option<u64>,
+    /// Whom client certificates must come from; `None` where none is asked for.
+    pub clients: Option<ClientTrust>,
+    /// What stands in front of the listener.
+    pub front: Front,
+    /// What fetches keys and asks about tokens; `None` where no route needs it.
+    pub client: Option<Client>,
 }
 
 /// One permitted endpoint.
@@ -49,6 +73,10 @@ pub struct Route {
     pub scheme: Arc<Scheme>,
     /// The active keys.
     pub keys: Keys,
+    /// What it needs of the network.
+    pub network: Network,
+    /// The keys that come from elsewhere: a file with a set of them, or the network.
+    pub key_ring: Option<Arc<KeyRing>>,
     /// How old a key's file may become before the key is no longer accepted.
     pub secret_max_age: Option<Duration>,
     /// What a verification of the endpoint must name, where the provider lets one be chosen.
@@ -73,6 +101,8 @@ pub struct Route {
     pub delivery_id: Option<Field>,
     /// Networks that may send; empty permits all.
     pub sources: Vec<IpNet>,
+    /// Names of which a client's certificate must have one; empty permits all, and clients without one.
+    pub client_sans: Vec<SanPattern>,
     /// Permitted event types; empty permits all.
     pub events: Vec<Box<str>>,
     /// What a JSON body must look like.
@@ -87,6 +117,30 @@ pub struct Route {
     pub expires: Option<u64>,
     /// Who answers for the permission.
     pub owner: Option<Box<str>>,
+    /// How much of it one sender may use.
+    pub limits: RouteLimits,
+}
+
+/// How much of a route its senders may use.
+#[derive(Debug, Clone, Copy)]
+pub struct RouteLimits {
+    /// Proven requests of all.
+    pub rate: Option<Rate>,
+    /// Proven requests with each credential.
+    pub rate_per_credential: Option<Rate>,
+    /// Whether sources can be locked out from it, where any are.
+    pub lockout: bool,
+}
+
+/// What a route needs of the network.
+#[derive(Debug, Clone, Default)]
+pub struct Network {
+    /// The keys that are fetched.
+    pub keys: Option<Arc<Fetched>>,
+    /// Who is asked about opaque tokens.
+    pub tokens: Option<Arc<Introspector>>,
+    /// The certificates that messages name.
+    pub named: Option<Arc<Named>>,
 }
 
 /// A chosen text that a provider's verification of the endpoint carries. Printing it prints nothing.
@@ -125,6 +179,8 @@ pub enum Upstream {
     Name(Box<str>),
     /// A Unix socket.
     Unix(PathBuf),
+    /// Over TLS.
+    Tls(TlsUpstream),
 }
 
 /// How much a denial tells the client.
@@ -172,6 +228,13 @@ impl Route {
     #[must_use]
     pub fn signs_delivery_id(&self) -> bool {
         self.delivery_id.as_ref().is_some_and(|field| self.scheme.signs(field))
+    }
+
+    /// Whether a client with that certificate, or without one, may use the route.
+    #[must_use]
+    pub fn permits_client(&self, client: Option<&ClientIdentity>) -> bool {
+        let is_named = |san: &str| self.client_sans.iter().any(|pattern| pattern.matches(san));
+        self.client_sans.is_empty() || client.is_some_and(|client| client.sans.iter().any(|san| is_named(san)))
     }
 
     /// Whether a sender with that address may use the route.

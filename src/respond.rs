@@ -51,7 +51,14 @@ pub fn denial(out: &mut BytesMut, denial: Denial, context: &Context<'_>) {
         field(out, b"Allow", allow.as_bytes());
     }
     if let Some(wait) = denial.retry_after {
-        number_field(out, b"Retry-After", wait.as_secs().max(1));
+        number_field(out, b"Retry-After", whole_seconds(wait));
+    }
+    if let Some(rate) = denial.used_up {
+        // The three fields that clients know (draft-ietf-httpapi-ratelimit-headers-06); later drafts have one of another
+        // form, which few read yet.
+        number_field(out, b"RateLimit-Limit", rate.limit.into());
+        number_field(out, b"RateLimit-Remaining", 0);
+        number_field(out, b"RateLimit-Reset", whole_seconds(rate.reset));
     }
     match context.replies {
         Some(replies) if denial.reason == Reason::Duplicate && replies.acknowledged.is_some() => {
@@ -84,6 +91,11 @@ pub fn answer(out: &mut BytesMut, reply: &Reply, context: &Context<'_>) {
         return;
     }
     body_of(out, reply.content_type.as_bytes(), &reply.body, context);
+}
+
+/// Rounded up, so that who comes then is not too early; at least 1.
+fn whole_seconds(wait: std::time::Duration) -> u64 {
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 fn status_line(out: &mut BytesMut, status: u16, context: &Context<'_>) {

@@ -2,7 +2,10 @@
 //!
 //! One thread a worker, each with its own runtime, listening socket and pool of upstream connections; they share the
 //! policy, the replay store, the budgets and the meters. The main thread hears signals, looks at the watched files
-//! and purges the replay store; the admin port has a thread of its own, so that a scrape never waits behind traffic.
+//! and purges the replay store; the admin port has a thread of its own, so that a scrape never waits behind traffic, and
+//! so has the fetching of keys, where a route needs it: neither start-up nor readiness waits for that.
+
+mod descriptors;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -12,18 +15,21 @@ use std::time::Duration;
 
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::LocalSet;
 
 use crate::admin::{self, Admin, Readiness};
 use crate::clock::Now;
-use crate::config::{Config, Process, Watch};
+use crate::config::{Config, Fault, Process, Watch};
 use crate::drain::Phase;
+use crate::fetch;
+use crate::fetch::keeper::InForce;
 use crate::limits::budget::Budgets;
 use crate::listen::{self, CannotListen};
 use crate::observe::audit_log::{AuditLog, CannotOpen};
 use crate::observe::metrics::Metrics;
 use crate::pipeline::{Live, Shared, Worker};
+use crate::policy::Policy;
 use crate::replay::{self, Replay};
 
 /// How often watched files are looked at: well within the 5 seconds that a revocation may take.
@@ -111,12 +117,17 @@ pub fn run(config: Config, watch: Watch, bound: Bound) -> Result<(), ServeError>
     let Config { process, policy } = config;
     let started = Now::read();
     let metrics = Metrics::new()?;
+    let descriptors = descriptors::raise();
+    descriptors::compare(descriptors, process.max_connections, process.max_in_flight);
+    metrics.descriptors(descriptors);
+    warn_of_ends(&policy, started);
     let audit = AuditLog::open(&process.audit_log, process.audit_chain.clone())?;
     let budgets = Budgets::new(process.max_connections, process.max_in_flight, process.max_buffered);
     let replay = replay(&process, started)?;
     let routes = policy.routes.len();
     let live = Live::new(policy, &metrics);
-    let shared = Arc::new(Shared::new(live, replay, budgets, metrics, audit));
+    let shared = Shared::new(live, replay, budgets, metrics, audit).with_limits(&process.limits, started);
+    let shared = Arc::new(shared);
 
     let main = runtime::Builder::new_current_thread().enable_all().build()?;
     // Before anybody is told that it is ready: without these, a signal would end the process at once.
@@ -125,12 +136,14 @@ pub fn run(config: Config, watch: Watch, bound: Bound) -> Result<(), ServeError>
     let (readiness, ready) = watch::channel(Readiness::Starting);
     admin::spawn(bound.admin, Admin::new(shared.clone(), ready, process.admin_token.clone()))?;
     spawn_store(&shared)?;
+    let mut fetcher = Fetcher { shared: shared.clone(), wake: Arc::default(), runs: false };
+    fetcher.look()?;
     let ended = spawn_workers(bound.workers, &shared, &phases)?;
     readiness.send_replace(Readiness::Ready);
-    tracing::info!(%listen, %admin, routes, workers = process.workers, version = env!("CARGO_PKG_VERSION"), "listening");
+    tracing::info!(%listen, %admin, routes, workers = process.workers, descriptors, version = env!("CARGO_PKG_VERSION"), "listening");
 
     main.block_on(async {
-        keep_house(&shared, watch, orders).await;
+        keep_house(&shared, watch, orders, fetcher).await;
         readiness.send_replace(Readiness::Draining);
         drain(&process, &phase, ended).await?;
         // What was settled last should not stay pending for others.
@@ -163,6 +176,42 @@ fn spawn_store(shared: &Arc<Shared>) -> io::Result<()> {
     let keep = move || runtime.block_on(shared.replay.keep_shared());
     std::thread::Builder::new().name("replay-store".into()).spawn(keep)?;
     Ok(())
+}
+
+/// The thread that fetches keys, from the first policy on that needs it.
+struct Fetcher {
+    shared: Arc<Shared>,
+    wake: Arc<Notify>,
+    runs: bool,
+}
+
+impl Fetcher {
+    /// Has it look at the policy in force, and starts it where it does not run yet and is needed.
+    fn look(&mut self) -> io::Result<()> {
+        self.wake.notify_one();
+        if self.runs || self.shared.live().policy.client.is_none() {
+            return Ok(());
+        }
+        let (shared, wake) = (self.shared.clone(), self.wake.clone());
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let in_force = move || {
+            let policy = &shared.live().policy;
+            let fetched = policy.routes.iter().filter_map(|route| route.network.keys.clone()).collect();
+            let named = policy.routes.iter().filter_map(|route| route.network.named.clone()).collect();
+            policy.client.clone().map(|client| InForce { client, fetched, named })
+        };
+        let keep = move || LocalSet::new().block_on(&runtime, fetch::keeper::keep(in_force, &wake));
+        std::thread::Builder::new().name("fetch".into()).spawn(keep)?;
+        self.runs = true;
+        Ok(())
+    }
+
+    /// Has everything fetched now: in an emergency a key that was revoked must not stay until its answer is too old.
+    fn hurry(&self) {
+        let live = self.shared.live();
+        live.policy.routes.iter().filter_map(|route| route.network.keys.as_ref()).for_each(|keys| keys.hurry());
+        self.wake.notify_one();
+    }
 }
 
 /// Starts one thread a socket. Each drops its sender when it has ended.
@@ -207,21 +256,29 @@ async fn tidy(worker: Rc<Worker>, mut phase: watch::Receiver<Phase>) {
 }
 
 /// Looks at the watched files and the replay store until a signal says to stop.
-async fn keep_house(shared: &Arc<Shared>, mut watch: Watch, mut orders: Orders) {
+async fn keep_house(shared: &Arc<Shared>, mut watch: Watch, mut orders: Orders, mut fetcher: Fetcher) {
     let mut ticks = tokio::time::interval(RELOAD_EVERY);
     loop {
         tokio::select! {
             () = orders.stop.asked() => return,
             _ = ticks.tick() => {}
-            _ = orders.reload.recv() => tracing::info!("asked to reload"),
+            _ = orders.reload.recv() => {
+                tracing::info!("asked to reload");
+                fetcher.hurry();
+            }
         }
-        shared.replay.purge(Now::read());
+        let now = Now::read();
+        shared.replay.purge(now);
+        shared.look_for_silence(now);
         match watch.poll() {
             None => {}
             Some(Ok(policy)) => {
+                warn_of_ends(&policy, Now::read());
                 shared.replace(Live::new(policy, &shared.metrics));
-                shared.metrics.config_reloaded(true);
-                tracing::info!("a watched file has changed; the new policy is in force");
+                if let Err(error) = fetcher.look() {
+                    tracing::error!(%error, "the system refused the thread that fetches keys");
+                }
+                tell_of_reload(shared, &watch.take_kept());
             }
             Some(Err(faults)) => {
                 shared.metrics.config_reloaded(false);
@@ -232,6 +289,35 @@ async fn keep_house(shared: &Arc<Shared>, mut watch: Watch, mut orders: Orders) 
         }
     }
 }
+
+/// Says that a changed policy is in force, and what of it is not.
+fn tell_of_reload(shared: &Shared, kept: &[Fault]) {
+    shared.metrics.config_reloaded(kept.is_empty());
+    if kept.is_empty() {
+        return tracing::info!("a watched file has changed; the new policy is in force");
+    }
+    for fault in kept {
+        tracing::error!(%fault, "a file of the listener's TLS cannot be used; the TLS before it stays in force");
+    }
+    tracing::info!("a watched file has changed; all but the listener's TLS is in force");
+}
+
+/// Speaks of certificates that have ended or soon will. They are used all the same: clients judge them, and to refuse
+/// them here would keep the rest of a changed configuration out of force.
+fn warn_of_ends(policy: &Policy, now: Now) {
+    let Some(end) = policy.tls_expires else { return };
+    match end.checked_sub(now.unix_seconds()) {
+        None | Some(0) => tracing::error!("a certificate of the listener has ended"),
+        Some(left) if left < SOON.as_secs() => {
+            tracing::warn!(days = left / (24 * 60 * 60), "a certificate of the listener ends soon");
+        }
+        Some(_) => {}
+    }
+}
+
+/// How long before its end a certificate is spoken of: certificates of 90 days are usually renewed 30 days before, those
+/// of 47 days some two weeks.
+const SOON: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Lets the exchanges end, then makes them.
 async fn drain(process: &Process, phase: &watch::Sender<Phase>, mut ended: mpsc::Receiver<()>) -> io::Result<()> {

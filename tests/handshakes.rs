@@ -5,15 +5,17 @@
 
 mod in_memory;
 
+use hookwarden::auth::jwt::ClaimRules;
 use hookwarden::auth::keys::{Key, KeyText};
-use hookwarden::auth::sign::{Draft, sign};
+use hookwarden::auth::scheme::{Proof, Scheme};
+use hookwarden::auth::sign::{Draft, sample_private, sample_secret, sign};
 use hookwarden::clock::Now;
 use in_memory::{SECRET, Sidecar, raw};
 
 /// A sidecar with the definition of a provider `acme` at `/acme`, and what the settings add.
 struct Acme {
     sidecar: Sidecar,
-    scheme: hookwarden::auth::scheme::Scheme,
+    scheme: Scheme,
     log: std::path::PathBuf,
     _folder: tempfile::TempDir,
 }
@@ -51,8 +53,20 @@ impl Acme {
         assert_eq!(self.sidecar.forwarded() - before, forwarded, "{answer}");
     }
 
+    /// The same for a provider of the catalogue whose keys come in pairs.
+    fn of_catalogue(id: &str, settings: &[(&str, &str)]) -> Self {
+        let scheme = (*hookwarden::providers::find(id).expect("in the catalogue").scheme).clone();
+        let secret = sample_secret(&scheme, 1);
+        let route = [("ROUTE_ACME_PROVIDER", id), ("ROUTE_ACME_SECRET", &secret)];
+        Self { scheme, ..Self::new(HMAC, &[&route, settings].concat()) }
+    }
+
     fn signed(&self, body: &str, headers: &[(&str, &str)]) -> Vec<u8> {
-        let key = Key::new(&self.scheme, &KeyText::new("1", SECRET.as_bytes())).expect("a good key");
+        let secret = match self.scheme.proof {
+            Proof::PublicKey { .. } | Proof::Jwt(_) => sample_private(&self.scheme, 1),
+            Proof::Hmac { .. } | Proof::Digest { .. } | Proof::Token | Proof::ClientCertificate => SECRET.to_owned(),
+        };
+        let key = Key::for_signing(&self.scheme, &KeyText::new("1", secret.as_bytes())).expect("a good key");
         let mut all = vec![("Content-Type".to_owned(), "application/json".to_owned())];
         all.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let (method, url) = ("POST".to_owned(), "https://hooks.example.com/acme".to_owned());
@@ -159,4 +173,74 @@ fn records_say_what_was_bound_and_hide_a_token_in_the_path() {
     path.check(&post(&format!("/acme/{SECRET}"), "", "{}"), &["HTTP/1.1 200 OK"], 1);
     let record = path.record();
     assert_eq!((&record["binding"], &record["path"]), (&"none".into(), &"/acme/".into()));
+}
+
+/// Its verification comes before any token; what it gives back is a word, made with no key.
+#[test]
+fn monday_asks_before_it_sends_tokens() {
+    let monday = Acme::of_catalogue("monday", &[("ROUTE_ACME_AUDIENCE", "https://hooks.example.com/acme")]);
+    let json = "Content-Type: application/json\r\n";
+    let asked = post("/acme", json, "{\"challenge\":\"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P\"}");
+    let echo = "\r\n\r\n{\"challenge\":\"3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P\"}";
+    monday.check(&asked, &["HTTP/1.1 200 OK", "Content-Type: application/json", echo], 0);
+    monday.check(&post("/acme", json, "{\"challenge\":\"</script>\"}"), &["HTTP/1.1 400 "], 0);
+    monday.check(&post("/acme", json, "{\"event\":{\"type\":\"create_item\"}}"), &["HTTP/1.1 401 "], 0);
+    let for_somebody_else = monday.signed("{\"event\":{\"type\":\"create_item\"}}", &[]);
+    monday.check(&for_somebody_else, &["HTTP/1.1 401 "], 0);
+    let Proof::Jwt(mut jwt) = monday.scheme.proof.clone() else { panic!("a token") };
+    let audiences = Box::new(["https://hooks.example.com/acme".into()]);
+    let rules = ClaimRules { audiences, ..jwt.rules().expect("claims").clone() };
+    jwt.set_rules(rules);
+    let monday = Acme { scheme: Scheme { proof: Proof::Jwt(jwt), ..monday.scheme.clone() }, ..monday };
+    let event = monday.signed("{\"event\":{\"type\":\"create_item\"}}", &[]);
+    monday.check(&event, &["HTTP/1.1 200 OK", "\r\n\r\nok"], 1);
+    // The token is sent along with many messages, so that it is no replay.
+    monday.check(&event, &["HTTP/1.1 200 OK", "\r\n\r\nok"], 1);
+    assert_eq!(monday.record()["reason"], "forwarded");
+}
+
+#[test]
+fn discord_asks_with_good_and_bad_signatures() {
+    let discord = Acme::of_catalogue("discord", &[]);
+    let ping = discord.signed("{\"id\":\"1\",\"type\":1,\"version\":1}", &[]);
+    discord.check(&ping, &["HTTP/1.1 200 OK", "Content-Type: application/json", "\r\n\r\n{\"type\":1}"], 0);
+    let events = discord.signed("{\"version\":1,\"application_id\":\"1\",\"type\":0}", &[]);
+    discord.check(&events, &["HTTP/1.1 204 No Content"], 0);
+    // An event has type 1 as well, and is for the service; so is what a user did.
+    let event = "{\"version\":1,\"type\":1,\"event\":{\"type\":\"ENTITLEMENT_CREATE\",\"data\":{}}}";
+    discord.check(&discord.signed(event, &[]), &["HTTP/1.1 200 OK", "\r\n\r\nok"], 1);
+    discord.check(&discord.signed("{\"type\":2}", &[]), &["HTTP/1.1 200 OK", "\r\n\r\nok"], 1);
+    // The probes that Discord drops an endpoint for when they get anything but a 401.
+    let bad = String::from_utf8(ping).expect("text").replace("\"type\":1", "\"type\":0");
+    discord.check(bad.as_bytes(), &["HTTP/1.1 401 "], 0);
+    let none = "Content-Type: application/json\r\n";
+    discord.check(&post("/acme", none, "{\"type\":1}"), &["HTTP/1.1 401 "], 0);
+    assert_eq!(discord.record()["reason"], "credential_missing");
+}
+
+#[test]
+fn ebay_is_told_the_hash_of_its_challenge() {
+    // The example of eBay's own SDK.
+    let url = ("ROUTE_ACME_PUBLIC_URL", "http://www.testendpoint.com/webhook");
+    let token = ("ROUTE_ACME_VERIFY_TOKEN", "71745723-d031-455c-bfa5-f90d11b4f20a");
+    let ebay = Acme::of_catalogue("ebay", &[url, token]);
+    let expected =
+        "\r\n\r\n{\"challengeResponse\":\"ca527df75caa230092d7e90484071e8f05d63068f1317973d6a3a42593734bbb\"}";
+    let ask = get("/acme?challenge_code=a8628072-3d33-45ee-9004-bee86830a22d");
+    ebay.check(&ask, &["HTTP/1.1 200 OK", "Content-Type: application/json", expected], 0);
+    ebay.check(&get("/acme?challenge_code=%3Cb%3E"), &["HTTP/1.1 400 "], 0);
+    ebay.check(&get("/acme"), &["HTTP/1.1 401 "], 0);
+    let body = "{\"metadata\":{\"topic\":\"A\"},\"notification\":{\"notificationId\":\"1\"}}";
+    let signed = ebay.signed(body, &[]);
+    ebay.check(&signed, &["HTTP/1.1 200 OK", "\r\n\r\nok"], 1);
+    ebay.check(&signed, &["HTTP/1.1 409 "], 0);
+    let changed = String::from_utf8(ebay.signed(body, &[])).expect("text").replace("\"A\"", "\"B\"");
+    ebay.check(changed.as_bytes(), &["HTTP/1.1 401 "], 0);
+}
+
+#[test]
+fn circle_looks_for_the_endpoint_before_it_sends() {
+    let circle = Acme::of_catalogue("circle", &[]);
+    circle.check(b"HEAD /acme HTTP/1.1\r\nHost: h\r\n\r\n", &["HTTP/1.1 200 OK"], 0);
+    circle.check(&circle.signed("{\"notificationId\":\"1\"}", &[]), &["HTTP/1.1 200 OK"], 1);
 }

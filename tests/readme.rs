@@ -12,7 +12,9 @@ use hookwarden::clock::Now;
 use hookwarden::config::knobs::{GLOBAL, Knob, ROUTE};
 use hookwarden::deny::Reason;
 use hookwarden::observe::metrics::Metrics;
-use hookwarden::observe::snapshot::{KeySnapshot, RouteSnapshot, Snapshot, StoreSnapshot};
+use hookwarden::observe::snapshot::{
+    FetchSnapshot, IntrospectionSnapshot, KeySnapshot, RouteSnapshot, Snapshot, StoreSnapshot,
+};
 use hookwarden::providers;
 
 const README: &str = include_str!("../README.md");
@@ -27,8 +29,7 @@ fn settings(heading: &str, prefix: &str, knobs: &[Knob]) -> String {
     let mut table = format!("| {heading} | default | accepted | what it is |\n|---|---|---|---|\n");
     for knob in knobs {
         let default = if knob.default.is_empty() { String::new() } else { format!("`{}`", knob.default) };
-        let later = if knob.built { "" } else { " *Not built yet.*" };
-        writeln!(table, "| `{prefix}{}` | {default} | {} | {}{later} |", knob.name, knob.accepts, knob.help)
+        writeln!(table, "| `{prefix}{}` | {default} | {} | {} |", knob.name, knob.accepts, knob.help)
             .expect("a string");
     }
     table
@@ -64,13 +65,23 @@ fn metrics() {
     let metrics = Metrics::new().expect("no name twice");
     let _route = metrics.route("github", false, ["1"].into_iter());
     let key = KeySnapshot { id: "1".into(), since: Some(1), last_used: 1 };
-    let route = RouteSnapshot { name: "github".into(), expires: Some(1), replay_window: Some(1.0), keys: vec![key] };
+    let route = RouteSnapshot {
+        name: "github".into(),
+        expires: Some(1),
+        replay_window: Some(1.0),
+        keys: vec![key],
+        fetched: Some(FetchSnapshot { keys: 1, since: Some(0), answers: 1, failures: 0 }),
+        introspection: Some(IntrospectionSnapshot { questions: [("active", 1); 4], entries: 1 }),
+    };
     let text = metrics
         .render(&Snapshot {
             now: Now::read(),
             connections: 1,
             in_flight: 1,
             buffered_bytes: 1,
+            shed: 1,
+            rated_sources: Some(1),
+            lockouts: Some((1, 2)),
             replay_entries: 1,
             replay_capacity: 1,
             replay_evictions: 1,

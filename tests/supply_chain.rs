@@ -17,6 +17,8 @@ const LICENCES: &[&str] = &[
     "BSD-2-Clause",
     "BSD-3-Clause",
     "BSL-1.0",
+    // Of webpki-roots: a licence for data, permissive, with nothing asked of results.
+    "CDLA-Permissive-2.0",
     "ISC",
     "MIT",
     "MIT-0",

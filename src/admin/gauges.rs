@@ -2,8 +2,12 @@
 
 use crate::auth::keys::Key;
 use crate::clock::Now;
+use crate::fetch::introspect::{Counts, Introspector};
+use crate::fetch::source::Health;
 use crate::observe::metrics::RouteMeters;
-use crate::observe::snapshot::{KeySnapshot, RouteSnapshot, Snapshot, StoreSnapshot};
+use crate::observe::snapshot::{
+    FetchSnapshot, IntrospectionSnapshot, KeySnapshot, RouteSnapshot, Snapshot, StoreSnapshot,
+};
 use crate::pipeline::Shared;
 use crate::policy::Route;
 use crate::replay::Replay;
@@ -17,6 +21,9 @@ pub(super) fn snapshot(shared: &Shared, now: Now) -> Snapshot {
         connections: shared.budgets.connections(),
         in_flight: shared.budgets.in_flight(),
         buffered_bytes: shared.budgets.buffered_bytes(),
+        shed: shared.budgets.shed(),
+        rated_sources: shared.limits.sources.as_ref().map(|sources| sources.len(now)),
+        lockouts: shared.limits.lockouts.as_ref().map(|lockouts| (lockouts.len(now), lockouts.total())),
         replay_entries: shared.replay.entries(),
         replay_capacity: shared.replay.capacity(),
         replay_evictions: shared.replay.evictions(),
@@ -49,5 +56,22 @@ fn route_snapshot(route: &Route, meters: &RouteMeters, replay: &Replay, now: Now
         expires: route.expires,
         replay_window: window.map(|window| window.as_secs_f64()),
         keys: route.keys.iter().enumerate().map(key).collect(),
+        fetched: fetch_snapshot(route),
+        introspection: route.network.tokens.as_ref().map(|introspector| introspection_snapshot(introspector)),
     }
+}
+
+fn fetch_snapshot(route: &Route) -> Option<FetchSnapshot> {
+    let (keys, named) = (&route.network.keys, &route.network.named);
+    // Certificates last as long as each says itself: there is no time from which on all are old.
+    let of_named = || named.as_ref().map(|named| Health { since: None, ..named.health() });
+    let health = keys.as_ref().map(|keys| keys.health()).or_else(of_named);
+    let Health { answers, failures, since, keys } = health?;
+    Some(FetchSnapshot { keys, since: since.map(|since| since.as_secs()), answers, failures })
+}
+
+fn introspection_snapshot(introspector: &Introspector) -> IntrospectionSnapshot {
+    let Counts { active, inactive, failed, remembered } = introspector.counts();
+    let questions = [("active", active), ("inactive", inactive), ("failure", failed), ("remembered", remembered)];
+    IntrospectionSnapshot { questions, entries: introspector.remembered() }
 }

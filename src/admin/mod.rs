@@ -2,7 +2,8 @@
 //!
 //! `/healthz`, `/readyz`, `/startupz` and `/metrics` are open, since they hold nothing that a neighbour must not see.
 //! `/status` names routes, keys' ids and owners, so it wants the admin token, or a caller on this machine where no token
-//! is set. Deliberately absent: the process's environment, and anything that changes something.
+//! is set. `/lockouts` tells who is locked out; lifting a lock is the one thing that can be changed here, and always wants
+//! the token. Deliberately absent: the process's environment.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -12,7 +13,7 @@ use axum::Router;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
+use axum::routing::{delete, get};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::watch;
@@ -22,6 +23,7 @@ use crate::config::Secret;
 use crate::pipeline::Shared;
 
 mod gauges;
+mod lockouts;
 mod status;
 
 /// Whether the sidecar takes webhooks.
@@ -51,7 +53,15 @@ impl Admin {
     }
 
     fn permits(&self, caller: SocketAddr, headers: &HeaderMap) -> bool {
-        let Some(expected) = &self.token else { return caller.ip().to_canonical().is_loopback() };
+        match &self.token {
+            None => caller.ip().to_canonical().is_loopback(),
+            Some(_) => self.shows_token(headers),
+        }
+    }
+
+    /// Whether the token was shown. Nobody can show one that is not set.
+    fn shows_token(&self, headers: &HeaderMap) -> bool {
+        let Some(expected) = &self.token else { return false };
         let presented = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
         presented.is_some_and(|token| Sha256::digest(token).as_slice().ct_eq(expected).into())
     }
@@ -82,6 +92,8 @@ fn router(admin: Admin) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/status", get(show_status))
+        .route("/lockouts", get(lockouts::list).delete(lockouts::lift_all))
+        .route("/lockouts/{route}/{source}", delete(lockouts::lift))
         .with_state(admin)
 }
 
@@ -116,6 +128,10 @@ async fn show_status(
         let readiness = *admin.ready.borrow();
         return Json(status::Status::new(&admin.shared, readiness)).into_response();
     }
+    token_required()
+}
+
+fn token_required() -> Response {
     let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
     (StatusCode::UNAUTHORIZED, challenge, "the admin token is required\n").into_response()
 }

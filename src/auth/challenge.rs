@@ -33,6 +33,8 @@ pub struct Challenge {
     pub empty: bool,
     /// What marks it, and its value then; `None`: the token's presence, or the method alone.
     pub when: Option<(Field, Option<Box<str>>)>,
+    /// What tells that it is a message for all that, where it is there.
+    pub unless: Option<Field>,
     /// What must be the route's verify token, where the route has one.
     pub verify: Option<Field>,
     /// Whether the route must have one.
@@ -100,24 +102,31 @@ pub struct Reply {
     pub refused: bool,
 }
 
-/// Answers a request if it is a verification of the endpoint. `proven` is the key that it was proven with; without one
-/// only those are answered that providers send unproven. `None`: it is an ordinary message.
+impl Reply {
+    /// A 200 that says nothing.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { status: 200, content_type: "text/plain".into(), headers: Vec::new(), body: Vec::new(), refused: false }
+    }
+}
+
+/// Answers a request if it is a verification of the endpoint. `proven` says whether it was proven, `key` with which of
+/// the configured keys; unproven only those are answered that providers send so. `None`: it is an ordinary message.
 ///
 /// # Errors
 /// [`Reason::PayloadInvalid`] for a token of another shape, [`Reason::CredentialInvalid`] for a wrong verify token.
 pub fn answer(
     site: &Site<'_>,
     verify_token: Option<&[u8]>,
-    proven: Option<&Key>,
+    proven: bool,
+    key: Option<&Key>,
     message: &Message<'_>,
 ) -> Option<Result<Reply, Denial>> {
     let mut challenges = site.scheme.challenges.iter();
     let challenge = challenges.find(|challenge| {
-        challenge.has_method(message)
-            && (proven.is_some() || !challenge.authenticated)
-            && challenge.is_marked(message, false)
+        challenge.has_method(message) && (proven || !challenge.authenticated) && challenge.is_marked(message, false)
     })?;
-    Some(challenge.answer(site, verify_token, proven.or(site.keys.at(0)), message))
+    Some(challenge.answer(site, verify_token, key.or(site.keys.at(0)), message))
 }
 
 /// Whether a request that has proven nothing may be a verification, as far as its head tells.
@@ -153,6 +162,9 @@ impl Challenge {
     /// Whether the request has what marks it. While there is only a head, what stands in the body may be there.
     fn is_marked(&self, message: &Message<'_>, head_only: bool) -> bool {
         if self.empty && !matches!(message.head.framing, Framing::None | Framing::Length(0)) {
+            return false;
+        }
+        if self.unless.as_ref().is_some_and(|field| matches!(read(field, message, head_only), Some(Read::There(_)))) {
             return false;
         }
         let Some((field, equals)) = &self.when else {
@@ -242,6 +254,8 @@ pub fn value<'m>(field: &Field, message: &Message<'m>) -> Option<Cow<'m, [u8]>> 
         Field::Query(name) => form::query_parameter(message, name).ok().flatten(),
         Field::Form(name) => form::field(message, name).ok().flatten(),
         Field::Json(path) => member(message.body, path),
+        // A token is read by whoever checks it.
+        Field::Claim(_) => None,
     }
 }
 

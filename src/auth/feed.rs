@@ -7,6 +7,7 @@ use crate::http1::{Message, Span};
 use crate::json;
 
 use super::filter::{self, Filter};
+use super::http_signature::{self, Rules};
 use super::keys::Secret;
 use super::list::HeaderList;
 use super::mac::Mac;
@@ -27,8 +28,14 @@ pub struct Sources<'a> {
     pub captures: &'a [&'a [u8]],
     /// The members of the JSON document.
     pub members: Members<'a>,
+    /// The claims of the token.
+    pub claims: Members<'a>,
+    /// The members of the token's header.
+    pub jose: Members<'a>,
     /// The list of header fields.
     pub header_list: Option<&'a HeaderList>,
+    /// What an HTTP message signature must be to count.
+    pub rules: Option<&'a Rules>,
     /// The secret of the key at hand.
     pub secret: Option<&'a Secret>,
     /// The HMAC of the key at hand, for replies.
@@ -56,7 +63,12 @@ impl<'a> Members<'a> {
     /// The JSON text of a member.
     #[must_use]
     pub fn text(&self, path: &JsonPath) -> Option<&'a [u8]> {
-        let index = self.paths.iter().position(|known| known == path)?;
+        self.at(self.paths.iter().position(|known| known == path)?)
+    }
+
+    /// The JSON text of the member that is looked for at this place of the list.
+    #[must_use]
+    pub fn at(&self, index: usize) -> Option<&'a [u8]> {
         self.found.get(index).copied().flatten().map(|span| span.get(self.document))
     }
 }
@@ -111,6 +123,8 @@ fn feed_one(piece: &Piece, sources: &Sources<'_>, sink: &mut dyn FnMut(&[u8])) -
         Piece::Item(index) => sink(sources.captures.get(*index).copied().and_then(some)?),
         Piece::Json(path) => sink(&json::scalar(sources.members.text(path)?)?),
         Piece::Raw(path) => sink(sources.members.text(path)?),
+        Piece::Claim(path) => sink(&json::scalar(sources.claims.text(path)?)?),
+        Piece::Jose(path) => sink(&json::scalar(sources.jose.text(path)?)?),
         Piece::Nested(pieces) => return feed(pieces, sources, sink).then_some(()),
         Piece::Optional(piece) => return feed_optional(piece, sources, sink),
         Piece::Filtered(piece, filters) => return feed_filtered(piece, filters, sources, sink),
@@ -138,8 +152,9 @@ fn feed_request(
         Piece::QueryParameter(name) => sink(&form::query_parameter(message, name).ok()??),
         Piece::Form(name) => sink(&form::field(message, name).ok()??),
         Piece::FormSorted => return twilio::feed_sorted(message, sink).then_some(()),
-        Piece::HeaderList => return sources.header_list?.feed(message, sources.captures, sink).then_some(()),
+        Piece::HeaderList => return sources.header_list?.feed(message, sources, sink).then_some(()),
         Piece::BodyKind => sink(body_kind(message)),
+        Piece::SignatureBase => return http_signature::feed_base(sources.rules?, message, sources.url, sink),
         Piece::UrlBase => {
             sink(sources.url.0);
             sink(sources.url.1);
@@ -171,6 +186,8 @@ fn feed_optional(piece: &Piece, sources: &Sources<'_>, sink: &mut dyn FnMut(&[u8
         Piece::Json(_) | Piece::Raw(_) if sources.members.broken => return None,
         Piece::Json(path) => sources.members.text(path).is_none_or(|text| text == b"null"),
         Piece::Raw(path) => sources.members.text(path).is_none(),
+        Piece::Claim(path) => sources.claims.text(path).is_none_or(|text| text == b"null"),
+        Piece::Jose(path) => sources.jose.text(path).is_none_or(|text| text == b"null"),
         Piece::Item(index) => sources.captures.get(*index).is_none_or(|text| text.is_empty()),
         _ => false,
     };

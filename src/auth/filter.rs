@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE, HEXUPPER};
+use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER, HEXLOWER_PERMISSIVE, HEXUPPER};
 use flate2::read::MultiGzDecoder;
 use zeroize::Zeroizing;
 
@@ -29,8 +29,12 @@ pub enum Filter {
     Unhex,
     /// From base64, padded or not.
     Unbase64,
+    /// From base64url, padded or not.
+    Unbase64Url,
     /// The raw digest.
     Hash(Algorithm),
+    /// The CRC-32 of zip and PNG, as a decimal number.
+    Crc32,
     /// ASCII lower case.
     Lower,
     /// ASCII upper case.
@@ -72,6 +76,8 @@ impl Filter {
             "base64url" => Self::Base64Url,
             "unhex" => Self::Unhex,
             "unbase64" => Self::Unbase64,
+            "crc32" => Self::Crc32,
+            "unbase64url" => Self::Unbase64Url,
             "lower" => Self::Lower,
             "upper" => Self::Upper,
             "trim" => Self::Trim,
@@ -99,7 +105,13 @@ impl Filter {
             Self::Base64Url => BASE64URL_NOPAD.encode(value).into_bytes(),
             Self::Unhex => HEXLOWER_PERMISSIVE.decode(value).ok()?,
             Self::Unbase64 => BASE64.decode(value).or_else(|_| BASE64_NOPAD.decode(value)).ok()?,
+            Self::Unbase64Url => BASE64URL.decode(value).or_else(|_| BASE64URL_NOPAD.decode(value)).ok()?,
             Self::Hash(algorithm) => hash(algorithm, value).as_bytes().to_vec(),
+            Self::Crc32 => {
+                let mut crc = flate2::Crc::new();
+                crc.update(value);
+                crc.sum().to_string().into_bytes()
+            }
             Self::Lower => value.to_ascii_lowercase(),
             Self::Upper => value.to_ascii_uppercase(),
             Self::Trim => value.trim_ascii().to_vec(),
@@ -221,6 +233,8 @@ mod tests {
         check("unbase64", b"Af4", Some(b"\x01\xfe"));
         check("unbase64", b"A", None);
         check("md5|hex", b"abc", Some(b"900150983cd24fb0d6963f7d28e17f72"));
+        check("crc32", b"123456789", Some(b"3421780262"));
+        check("crc32", b"", Some(b"0"));
         check("reverse", "aä".as_bytes(), Some("äa".as_bytes()));
         check("reverse", b"\xff", None);
         check("unless_empty|md5|hex", b"", Some(b""));

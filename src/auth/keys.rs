@@ -7,8 +7,10 @@ use zeroize::Zeroizing;
 use crate::http1::Span;
 
 use super::feed::{Sources, render};
+use super::jwt::Algorithms;
 use super::mac::Mac;
 use super::scheme::{Algorithm, Proof, Scheme, SecretEncoding, SecretForm};
+use super::signature::{PrivateKey, PrivateKeyFault, PublicKey, PublicKeyFault, SignatureAlgorithm};
 
 /// The most active keys of a route: two in a rotation, and room for a fleet of senders with one each.
 pub const MAX_KEYS: usize = 8;
@@ -82,7 +84,17 @@ enum Material {
     /// The key is made of each message's own facts.
     Made(Algorithm),
     /// A token's SHA-256: what is compared, so that neither length nor content shows in the time it takes.
-    Token { digest: [u8; 32], text: Zeroizing<Vec<u8>> },
+    Token {
+        digest: [u8; 32],
+        text: Zeroizing<Vec<u8>>,
+    },
+    /// The state to clone for each token, for each hash that tokens may be made with.
+    TokenMacs(Box<[(Algorithm, Mac)]>),
+    /// A public key, and for the signer alone the private one.
+    Public(PublicKey),
+    Private(Box<PrivateKey>),
+    /// None: the secret names what a certificate's owner must have signed for.
+    Pin,
 }
 
 /// What is wrong with a configured secret. Never says what it is.
@@ -103,6 +115,21 @@ pub enum KeyFault {
     /// One does not have the parts that the scheme wants.
     #[error("key {0} is not written as {1}")]
     Parts(String, String),
+    /// One is no public key.
+    #[error("key {0} {1}")]
+    PublicKey(String, PublicKeyFault),
+    /// One is no private key.
+    #[error("key {0} {1}")]
+    PrivateKey(String, PrivateKeyFault),
+    /// One is a key of another kind.
+    #[error("key {0} is of another kind than {1} needs")]
+    Kind(String, String),
+    /// One looks like a public key, and is to be a shared one: whoever has read it could make tokens.
+    #[error("key {0} is a public key or certificate; tokens of this kind take a shared secret that nobody else knows")]
+    NotSecret(String),
+    /// There is one, and nothing is proven with it.
+    #[error("key {0} has no use: this provider proves itself without a secret")]
+    Useless(String),
     /// Two are the same.
     #[error("keys {0} and {1} are the same")]
     Duplicate(String, String),
@@ -111,7 +138,7 @@ pub enum KeyFault {
     Id(String),
 }
 
-/// A route's active keys: at least one, at most [`MAX_KEYS`].
+/// A route's active keys: at most [`MAX_KEYS`], and at least one, but where a key ring has them.
 #[derive(Debug)]
 pub struct Keys(Box<[Key]>);
 
@@ -132,7 +159,19 @@ impl Keys {
                 return Err(KeyFault::Duplicate(other.id.clone(), secret.id.clone()));
             }
         }
-        secrets.iter().map(|secret| Key::new(scheme, secret)).collect::<Result<_, _>>().map(Self)
+        let keys: Box<[Key]> = secrets.iter().map(|secret| Key::new(scheme, secret)).collect::<Result<_, _>>()?;
+        for (index, key) in keys.iter().enumerate() {
+            if let Some(other) = keys[..index].iter().find(|other| key.has_public_key_of(other)) {
+                return Err(KeyFault::Duplicate(other.id.to_string(), key.id.to_string()));
+            }
+        }
+        Ok(Self(keys))
+    }
+
+    /// None: they come from a key ring.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(Box::new([]))
     }
 
     /// The keys, in the order in which they were configured.
@@ -142,9 +181,14 @@ impl Keys {
 
     /// How many there are.
     #[must_use]
-    #[allow(clippy::len_without_is_empty, reason = "there is always at least one")]
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Whether there are none: they come from a key ring.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Their ids.
@@ -187,6 +231,8 @@ impl Key {
         };
         let fault = || KeyFault::Encoding(id.clone(), "for this scheme");
         let material = match &scheme.proof {
+            Proof::PublicKey { .. } if scheme.key_source.certificate.is_some() => Material::Pin,
+            Proof::PublicKey { algorithms, .. } => Material::Public(public_key(scheme, algorithms, id, &secret.text)?),
             Proof::Digest { algorithm, .. } => Material::Mac(Mac::plain(*algorithm)),
             Proof::Hmac { algorithm, .. } if scheme.secret.key.as_ref().is_some_and(|key| !key.is_constant()) => {
                 Material::Made(*algorithm)
@@ -194,6 +240,14 @@ impl Key {
             Proof::Hmac { algorithm, .. } => {
                 Material::Mac(Mac::new(*algorithm, &made(&scheme.secret.key).ok_or_else(fault)?).ok_or_else(fault)?)
             }
+            Proof::Jwt(jwt) => match &jwt.algorithms {
+                Algorithms::Public(algorithms) => Material::Public(public_key(scheme, algorithms, id, &secret.text)?),
+                Algorithms::Shared(hashes) => {
+                    Material::TokenMacs(token_macs(hashes, id, &made(&scheme.secret.key).ok_or_else(fault)?)?)
+                }
+            },
+            // Nothing is configured, so nothing is prepared.
+            Proof::ClientCertificate => return Err(KeyFault::Useless(id.clone())),
             Proof::Token => {
                 let sent = made(&scheme.secret.sent).ok_or_else(fault)?;
                 Material::Token { digest: Sha256::digest(&*sent).into(), text: sent }
@@ -201,6 +255,31 @@ impl Key {
         };
         let secret = scheme.keeps_secret().then_some(secret);
         Ok(Self { id: id.as_str().into(), since: *since, material, secret })
+    }
+
+    /// Prepares a secret to sign with: where the scheme's keys come in pairs, the private one of a pair.
+    ///
+    /// # Errors
+    /// A [`KeyFault`] of this key.
+    pub fn for_signing(scheme: &Scheme, secret: &KeyText) -> Result<Self, KeyFault> {
+        let algorithms = scheme.public_algorithms();
+        if algorithms.is_empty() {
+            return Self::new(scheme, secret);
+        }
+        let KeyText { id, text, since } = secret;
+        let fault = |fault| KeyFault::PrivateKey(id.clone(), fault);
+        // Under a certificate, what must be signed for stands before the key.
+        let begins = memchr::memmem::find(text, b"-----BEGIN ").filter(|_| scheme.key_source.certificate.is_some());
+        let (pin, text) = begins.map_or((None, &text[..]), |at| (Some(text[..at].trim_ascii()), &text[at..]));
+        let pin = pin.map(|pin| Secret::new(&scheme.secret, id, pin)).transpose()?;
+        let secret = Secret::new(&scheme.secret, id, text)?;
+        let text = str::from_utf8(&secret.text).map_err(|_| fault(PrivateKeyFault::Text))?;
+        let key = PrivateKey::from_text(text).map_err(fault)?;
+        let public = key.public().map_err(fault)?;
+        if !algorithms.iter().any(|algorithm| public.fits(*algorithm)) {
+            return Err(KeyFault::Kind(id.clone(), names(algorithms)));
+        }
+        Ok(Self { id: id.as_str().into(), since: *since, material: Material::Private(Box::new(key)), secret: pin })
     }
 
     /// The key that forwarded requests are signed with anew: a Standard Webhooks key, `whsec_` and base64.
@@ -218,18 +297,24 @@ impl Key {
     /// A fresh HMAC or hash under this key; `None` for a token, and for a key that is made of each message.
     #[must_use]
     pub fn mac(&self) -> Option<Mac> {
-        match &self.material {
-            Material::Mac(mac) => Some(mac.clone()),
-            Material::Made(_) | Material::Token { .. } => None,
+        if let Material::Mac(mac) = &self.material { Some(mac.clone()) } else { None }
+    }
+
+    /// A fresh HMAC under this key for one token; `None` where tokens are not made with that hash.
+    pub(super) fn token_mac(&self, algorithm: Algorithm) -> Option<Mac> {
+        if let Material::TokenMacs(macs) = &self.material {
+            macs.iter().find(|(known, _)| *known == algorithm).map(|(_, mac)| mac.clone())
+        } else {
+            None
         }
     }
 
     /// A fresh HMAC or hash under this key for one message.
     pub(super) fn mac_for(&self, scheme: &Scheme, sources: &Sources<'_>) -> Option<Mac> {
-        match &self.material {
-            Material::Made(algorithm) => Mac::new(*algorithm, &render(scheme.secret.key.as_ref()?, sources)?),
-            Material::Mac(_) | Material::Token { .. } => self.mac(),
+        if let Material::Made(algorithm) = &self.material {
+            return Mac::new(*algorithm, &render(scheme.secret.key.as_ref()?, sources)?);
         }
+        self.mac()
     }
 
     /// The secret, where templates read it.
@@ -240,20 +325,61 @@ impl Key {
     /// The SHA-256 of a token; `None` for an HMAC key.
     #[must_use]
     pub(super) fn token_digest(&self) -> Option<&[u8; 32]> {
-        match &self.material {
-            Material::Token { digest, .. } => Some(digest),
-            Material::Mac(_) | Material::Made(_) => None,
-        }
+        if let Material::Token { digest, .. } = &self.material { Some(digest) } else { None }
     }
 
     /// The token itself, for the signer.
     #[must_use]
     pub(super) fn token(&self) -> Option<&[u8]> {
-        match &self.material {
-            Material::Token { text, .. } => Some(text),
-            Material::Mac(_) | Material::Made(_) => None,
-        }
+        if let Material::Token { text, .. } = &self.material { Some(text) } else { None }
     }
+}
+
+impl Key {
+    /// The public key, where the scheme's keys come in pairs.
+    #[must_use]
+    pub fn public_key(&self) -> Option<&PublicKey> {
+        if let Material::Public(key) = &self.material { Some(key) } else { None }
+    }
+
+    /// The private key, for the signer.
+    pub(super) fn private_key(&self) -> Option<&PrivateKey> {
+        if let Material::Private(key) = &self.material { Some(key) } else { None }
+    }
+
+    fn has_public_key_of(&self, other: &Self) -> bool {
+        matches!((self.public_key(), other.public_key()), (Some(one), Some(other)) if one.is_same(other))
+    }
+}
+
+/// Reads a configured public key, which must be of a kind that an algorithm of the scheme needs.
+fn public_key(
+    scheme: &Scheme,
+    algorithms: &[SignatureAlgorithm],
+    id: &str,
+    text: &[u8],
+) -> Result<PublicKey, KeyFault> {
+    let fault = |fault| KeyFault::PublicKey(id.to_owned(), fault);
+    let text = str::from_utf8(text).map_err(|_| fault(PublicKeyFault::Text))?;
+    let key = PublicKey::from_text(text, scheme.key_source.strength).map_err(fault)?;
+    if algorithms.iter().any(|algorithm| key.fits(*algorithm)) {
+        return Ok(key);
+    }
+    Err(KeyFault::Kind(id.to_owned(), names(algorithms)))
+}
+
+/// Prepares a shared secret for tokens. One that is a public key is the known attack, made by the user's own hand: a
+/// token with HS256 that anybody can make who has that key (RFC 8725 section 2.1).
+fn token_macs(hashes: &[Algorithm], id: &str, secret: &[u8]) -> Result<Box<[(Algorithm, Mac)]>, KeyFault> {
+    if memchr::memmem::find(secret, b"-----BEGIN ").is_some() {
+        return Err(KeyFault::NotSecret(id.to_owned()));
+    }
+    let mac = |hash: &Algorithm| Mac::new(*hash, secret).map(|mac| (*hash, mac));
+    hashes.iter().map(mac).collect::<Option<_>>().ok_or_else(|| KeyFault::Encoding(id.to_owned(), "for this scheme"))
+}
+
+fn names(algorithms: &[SignatureAlgorithm]) -> String {
+    algorithms.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(" or ")
 }
 
 impl std::fmt::Debug for Key {

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use crate::http1::Message;
 
+use super::feed::Sources;
+use super::scheme::JsonPath;
+
 /// The most fields of a list. Senders announce up to a dozen.
 const MAX_NAMES: usize = 32;
 
@@ -27,13 +30,24 @@ pub enum Names {
     Fixed(Box<[(Box<str>, bool)]>),
     /// Those that the sender names.
     Announced {
-        /// The header field that names them; `None` where the signature's capture of that index does.
-        from: Result<Box<str>, usize>,
+        /// Where they are named.
+        from: ListFrom,
         /// What stands between two names.
         split: Box<str>,
         /// Fields that must be among them.
         require: Box<[Box<str>]>,
     },
+}
+
+/// Where the names of signed fields stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListFrom {
+    /// In a header field.
+    Header(Box<str>),
+    /// In the signature's capture of that index.
+    Capture(usize),
+    /// In a member of a token's header; where that is not there, no field is signed.
+    Jose(JsonPath),
 }
 
 /// A piece of how one field is written.
@@ -49,8 +63,8 @@ pub enum LinePiece {
 
 impl HeaderList {
     /// Feeds the list. False: a field is missing or stands there twice, or the list is not as it must be.
-    pub(super) fn feed(&self, message: &Message<'_>, captures: &[&[u8]], sink: &mut dyn FnMut(&[u8])) -> bool {
-        let Some(names) = self.names(message, captures) else { return false };
+    pub(super) fn feed(&self, message: &Message<'_>, sources: &Sources<'_>, sink: &mut dyn FnMut(&[u8])) -> bool {
+        let Some(names) = self.names(message, sources) else { return false };
         let mut first = true;
         for (name, optional) in names {
             let value = match message.field(&name) {
@@ -86,7 +100,7 @@ impl HeaderList {
         }
     }
 
-    fn names<'a>(&'a self, message: &Message<'a>, captures: &[&'a [u8]]) -> Option<Vec<(Cow<'a, str>, bool)>> {
+    fn names<'a>(&'a self, message: &Message<'a>, sources: &Sources<'a>) -> Option<Vec<(Cow<'a, str>, bool)>> {
         let (from, split, require) = match &self.names {
             Names::Fixed(names) => {
                 return Some(names.iter().map(|(name, optional)| (Cow::Borrowed(&**name), *optional)).collect());
@@ -94,8 +108,13 @@ impl HeaderList {
             Names::Announced { from, split, require } => (from, split, require),
         };
         let announced = match from {
-            Ok(header) => message.field(header).ok()??,
-            Err(capture) => captures.get(*capture).copied().filter(|text| !text.is_empty())?,
+            ListFrom::Header(header) => message.field(header).ok()??,
+            ListFrom::Capture(index) => sources.captures.get(*index).copied().filter(|text| !text.is_empty())?,
+            ListFrom::Jose(path) => match sources.jose.text(path) {
+                None | Some(b"\"\"") if require.is_empty() => return Some(Vec::new()),
+                // Escapes would have to be undone, and a field's name has nothing to escape.
+                text => text?.strip_prefix(b"\"")?.strip_suffix(b"\"").filter(|text| !text.contains(&b'\\'))?,
+            },
         };
         let names: Vec<_> = str::from_utf8(announced).ok()?.split(&**split).map(str::trim).collect();
         let has = |wanted: &str| names.iter().any(|name| name.eq_ignore_ascii_case(wanted));

@@ -22,21 +22,29 @@
 //! Deliberately absent: clocks, I/O, any repair of what the sender wrote.
 
 pub mod challenge;
+pub mod client;
 pub mod extract;
 pub mod feed;
 pub mod filter;
 mod form;
+pub mod http_signature;
+pub mod jwt;
+pub mod keyring;
 pub mod keys;
 pub mod list;
 pub mod mac;
 mod multipart;
+mod public_key;
+pub mod san;
 pub mod scheme;
 pub mod sign;
+pub mod signature;
 pub mod special;
 mod taken;
 pub mod template;
 mod twilio;
 mod verify;
+pub mod x509;
 
 use std::time::Duration;
 

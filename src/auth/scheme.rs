@@ -7,8 +7,13 @@ use std::time::Duration;
 
 use super::challenge::{Challenge, Shape};
 use super::extract::{Format, ItemValue};
+use super::http_signature::Rules;
+use super::jwt::Jwt;
 use super::list::HeaderList;
+use super::signature::{EcdsaForm, SignatureAlgorithm, Strength};
 use super::template::{Piece, Template};
+use super::x509;
+use super::x509::pattern::Pattern;
 
 /// A provider's scheme.
 #[derive(Debug, Clone)]
@@ -37,8 +42,12 @@ pub struct Scheme {
     pub event: Option<Field>,
     /// How the configured secret becomes the key.
     pub secret: SecretForm,
+    /// Where public keys come from beside the configured ones, and how a message says which one it is for.
+    pub key_source: KeySource,
     /// The endpoint verifications that are answered here.
     pub challenges: Box<[Challenge]>,
+    /// The message that asks for a subscription to be confirmed.
+    pub confirm: Option<Confirm>,
     /// What a challenge's token may be, where the key signs it: no message whose signed content is such a text is
     /// accepted, so the answer is never the signature of a message.
     pub oracle: Option<(Shape, usize)>,
@@ -63,18 +72,59 @@ impl Scheme {
             signed.any_of(&|piece| {
                 let json = matches!((piece, field), (Piece::Json(one), Field::Json(other)) if one == other);
                 let form = matches!((piece, field), (Piece::Form(one), Field::Form(other)) if one == other);
+                let covered =
+                    matches!((piece, field), (Piece::SignatureBase, Field::Header(name)) if self.covers(name));
                 json || form
+                    || covered
+                    || matches!((piece, field), (Piece::Special(rule), Field::Json(path)) if rule.signs(path))
                     || matches!((piece, field), (Piece::QueryParameter(one), Field::Query(other)) if one == other)
             })
         };
+        if let Proof::Jwt(jwt) = &self.proof
+            && jwt.has_claims()
+        {
+            return self.claims_bind(field);
+        }
         match field {
+            // Whoever signs no claims has none.
+            Field::Claim(_) => false,
             Field::Header(name) => {
                 let listed = self.header_list.as_ref().is_some_and(|list| list.binds(name));
-                all(&|signed| signed.binds_header(name) || listed && signed.has(&Piece::HeaderList))
+                all(&|signed| {
+                    signed.binds_header(name) || listed && signed.has(&Piece::HeaderList) || has(signed, field)
+                })
             }
             Field::Query(_) => all(&|signed| signed.binds_query() || has(signed, field)),
             Field::Form(_) => all(&|signed| whole && signed.binds_body() || has(signed, field)),
             Field::Json(_) => all(&|signed| whole && signed.binds_body() || self.each.is_none() && has(signed, field)),
+        }
+    }
+
+    /// Whether a field's value is a claim, or one that a claim speaks of.
+    fn claims_bind(&self, field: &Field) -> bool {
+        match field {
+            Field::Claim(_) => true,
+            Field::Header(name) => self.bound_by_claims().any(|bound| bound.binds_header(name)),
+            Field::Query(name) => {
+                let parameter = Piece::QueryParameter(name.clone());
+                self.bound_by_claims().any(|bound| bound.binds_query() || bound.has(&parameter))
+            }
+            Field::Json(_) | Field::Form(_) => self.binding == Binding::Full && self.each.is_none(),
+        }
+    }
+
+    /// What of a message the conditions compare with a claim or a member of a token's header, so that the token binds it.
+    pub fn bound_by_claims(&self) -> impl Iterator<Item = &Template> {
+        self.checks.iter().filter(|check| check.value.reads_token()).map(|check| &check.equals)
+    }
+
+    /// Whether a claim of replay remembers messages: not where the same proof is sent along with any number of them.
+    #[must_use]
+    pub fn is_per_message(&self) -> bool {
+        match &self.proof {
+            Proof::Jwt(jwt) => jwt.per_message,
+            Proof::Token | Proof::ClientCertificate => false,
+            Proof::Hmac { .. } | Proof::Digest { .. } | Proof::PublicKey { .. } => true,
         }
     }
 
@@ -88,8 +138,20 @@ impl Scheme {
     #[must_use]
     pub fn contents(&self) -> &[Template] {
         match &self.proof {
-            Proof::Hmac { signed, .. } | Proof::Digest { signed, .. } => signed,
-            Proof::Token => &[],
+            Proof::Hmac { signed, .. } | Proof::Digest { signed, .. } | Proof::PublicKey { signed, .. } => signed,
+            Proof::Jwt(jwt) => jwt.detached(),
+            Proof::Token | Proof::ClientCertificate => &[],
+        }
+    }
+
+    /// The algorithms of public keys; none where keys are shared.
+    #[must_use]
+    #[allow(clippy::wildcard_enum_match_arm, reason = "all other proofs are alike here")]
+    pub fn public_algorithms(&self) -> &[SignatureAlgorithm] {
+        match &self.proof {
+            Proof::PublicKey { algorithms, .. } => algorithms,
+            Proof::Jwt(jwt) => jwt.public_algorithms(),
+            _ => &[],
         }
     }
 
@@ -98,15 +160,22 @@ impl Scheme {
     pub fn algorithm(&self) -> Option<Algorithm> {
         match &self.proof {
             Proof::Hmac { algorithm, .. } | Proof::Digest { algorithm, .. } => Some(*algorithm),
-            Proof::Token => None,
+            Proof::PublicKey { .. } | Proof::Jwt(_) | Proof::Token | Proof::ClientCertificate => None,
         }
     }
 
-    /// Whether the URL that the provider calls is part of the proof, so that it must be known here.
+    /// Whether every HTTP message signature that counts covers a header field.
+    fn covers(&self, name: &str) -> bool {
+        self.signature.rules().is_some_and(|rules| rules.requires(name))
+    }
+
+    /// Whether the URL that the provider calls is part of the proof or of a verification's answer, so that it must be known here.
     #[must_use]
     pub fn needs_public_url(&self) -> bool {
         let checks = self.checks.iter().flat_map(|check| [&check.value, &check.equals]);
-        self.contents().iter().chain(checks).any(Template::reads_url)
+        let replies = self.challenges.iter().flat_map(Challenge::templates);
+        let covered = self.signature.rules().is_some_and(Rules::needs_url);
+        covered || self.contents().iter().chain(checks).chain(replies).any(Template::reads_url)
     }
 
     /// Whether a secret's text must be kept beside the key that is made of it.
@@ -122,10 +191,15 @@ impl Scheme {
     /// Whether the body can be hashed as it arrives: all that stands before it is known from the head.
     #[must_use]
     pub fn streams(&self) -> bool {
+        if self.key_source.certificate.is_some() {
+            return false;
+        }
         let in_head = self.signature.place.is_in_head() && self.each.is_none();
         let time_in_head = self.timestamp.as_ref().is_none_or(|time| time.from.is_in_head());
         let key_is_known = self.secret.key.as_ref().is_none_or(Template::is_constant);
         match self.contents() {
+            // What a token signs begins with its own header.
+            _ if matches!(self.proof, Proof::Jwt(_)) => false,
             [signed] => signed.has_body() && !signed.waits_for_body() && in_head && time_in_head && key_is_known,
             _ => false,
         }
@@ -149,8 +223,21 @@ pub enum Proof {
         /// The bytes that are hashed; where there are several, each is acceptable.
         signed: Box<[Template]>,
     },
+    /// A signature that the public key checks.
+    PublicKey {
+        /// The acceptable algorithms. A key takes those of its kind.
+        algorithms: Box<[SignatureAlgorithm]>,
+        /// How an ECDSA signature is written.
+        form: EcdsaForm,
+        /// The bytes that are signed; where there are several, each is acceptable.
+        signed: Box<[Template]>,
+    },
+    /// A signed token (RFC 7515, RFC 7519).
+    Jwt(Box<Jwt>),
     /// The secret itself, sent along. Binds neither body nor time.
     Token,
+    /// The client's certificate, which TLS has checked. Binds the connection, not the message.
+    ClientCertificate,
 }
 
 /// A hash.
@@ -198,12 +285,22 @@ pub struct Signature {
     pub format: Format,
     /// Further grammars: the first that fits is taken.
     pub other_formats: Box<[Format]>,
+    /// The members of a JSON object in base64 that the whole value is: what the grammar reads is those, joined by `;`.
+    pub envelope: Box<[JsonPath]>,
     /// How the signature is written; unused for tokens.
     pub encoding: Encoding,
     /// The grammars as they were written.
     pub written: Box<str>,
     /// The names of the grammar's captures that templates read.
     pub captures: Box<[Box<str>]>,
+}
+
+impl Signature {
+    /// What an HTTP message signature must be to count, where it is one.
+    #[must_use]
+    pub fn rules(&self) -> Option<&Rules> {
+        if let SignaturePlace::HttpSignature(rules) = &self.place { Some(rules) } else { None }
+    }
 }
 
 /// Where a signature or token stands.
@@ -230,13 +327,19 @@ pub enum SignaturePlace {
     Form(Box<str>),
     /// It is the path's last segment.
     PathSegment,
+    /// In `Signature`, as `Signature-Input` announces it (RFC 9421).
+    HttpSignature(Box<Rules>),
+    /// It is the whole body.
+    Body,
+    /// Nowhere: the connection itself is the proof.
+    Nowhere,
 }
 
 impl SignaturePlace {
     /// Whether it is known before the body is.
     #[must_use]
     pub fn is_in_head(&self) -> bool {
-        !matches!(self, Self::Json(_) | Self::Form(_))
+        !matches!(self, Self::Json(_) | Self::Form(_) | Self::Body)
     }
 }
 
@@ -260,6 +363,19 @@ pub struct Timestamp {
     pub offset: i32,
 }
 
+/// A message that asks for a subscription to be confirmed, by asking for an address.
+#[derive(Debug, Clone)]
+pub struct Confirm {
+    /// What marks it.
+    pub when: JsonPath,
+    /// What that says.
+    pub equals: Box<str>,
+    /// Where the address stands.
+    pub address: JsonPath,
+    /// The addresses that are asked.
+    pub pins: Box<[Pattern]>,
+}
+
 /// Where the signed time stands.
 #[derive(Debug, Clone)]
 pub enum TimestampFrom {
@@ -273,13 +389,17 @@ pub enum TimestampFrom {
     Query(Box<str>),
     /// In a field of the form.
     Form(Box<str>),
+    /// In a claim of the token.
+    Claim(JsonPath),
+    /// In a member of the token's header.
+    Jose(JsonPath),
 }
 
 impl TimestampFrom {
-    /// Whether it is known before the body is.
+    /// Whether it is known before the body is. A token is looked at once that is there.
     #[must_use]
     pub fn is_in_head(&self) -> bool {
-        !matches!(self, Self::Json(_) | Self::Form(_))
+        !matches!(self, Self::Json(_) | Self::Form(_) | Self::Claim(_) | Self::Jose(_))
     }
 }
 
@@ -298,8 +418,6 @@ pub enum TimeUnit {
     Rfc3339,
     /// The date of HTTP (RFC 9110 section 5.6.7).
     HttpDate,
-    /// The `created` parameter of a `Signature-Input` (RFC 9421 section 2.3).
-    Created,
     /// `2023-11-14 22:13:20`, with a blank, `T` or `.` between date and time, and perhaps a fraction.
     DateTime,
 }
@@ -315,6 +433,8 @@ pub enum Field {
     Form(Box<str>),
     /// In a parameter of the query.
     Query(Box<str>),
+    /// In a claim of the token.
+    Claim(JsonPath),
 }
 
 /// A member of a JSON document, by its names (or an element's number) from the outermost inwards; written `event.type`
@@ -375,6 +495,43 @@ pub enum SecretEncoding {
     Hex,
     /// Base64 of the key, padded or not.
     Base64,
+}
+
+/// Where public keys come from beside the configured ones.
+#[derive(Debug, Clone, Default)]
+pub struct KeySource {
+    /// A published set of keys (RFC 7517 section 5).
+    pub jwks: Jwks,
+    /// Where a message says which key of the set it is for. It selects among those that are there, and nothing else.
+    pub key_id: Option<KeyIdFrom>,
+    /// How weak an RSA key may be.
+    pub strength: Strength,
+    /// Where a message's certificate is. The configured secrets are then no keys: they name what must be signed for.
+    pub certificate: Option<Box<x509::Source>>,
+    /// What the certificates must be that a token brings along (`x5c`, RFC 7515 section 4.1.6). They are read where a
+    /// definition says so, and lead to authorities that the user names.
+    pub chain: Option<Box<x509::Rules>>,
+}
+
+/// A published set of keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Jwks {
+    /// There is none: keys are configured one by one.
+    #[default]
+    None,
+    /// There is one, and the user says where.
+    Somewhere,
+    /// There is one at this address.
+    At(Box<str>),
+}
+
+/// Where a message says which key it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyIdFrom {
+    /// In a field of the message.
+    Field(Field),
+    /// In a capture of the signature's grammar, by its index.
+    Capture(usize),
 }
 
 /// What of a message its proof binds.

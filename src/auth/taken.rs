@@ -16,11 +16,15 @@ use crate::json;
 use super::extract::{self, MAX_CANDIDATES, MAX_CAPTURES};
 use super::feed::Members;
 use super::form;
+use super::http_signature::{self, NotChosen, Rules};
 use super::mac::Tag;
 use super::scheme::{Encoding, JsonPath, Scheme, SignaturePlace, TimestampFrom};
 
 /// The most header fields that must each carry a signature.
 const MAX_GROUPS: usize = 8;
+
+/// The most bytes of room that the scratch keeps between two messages.
+const MAX_KEPT: usize = 64 * 1024;
 
 /// What was taken out of one message.
 #[derive(Debug, Default)]
@@ -35,6 +39,8 @@ pub(super) struct Taken {
     timestamp: Option<Span>,
     /// The signed time, once it is known.
     pub signed_time: Option<Duration>,
+    /// When the signature ends, where it says.
+    pub expires: Option<Duration>,
 }
 
 impl Taken {
@@ -42,7 +48,9 @@ impl Taken {
     pub(super) fn clear(&mut self) {
         self.clear_signature();
         self.text.clear();
-        (self.timestamp, self.signed_time) = (None, None);
+        // A token in a body may have been as large as that.
+        self.text.shrink_to(MAX_KEPT);
+        (self.timestamp, self.signed_time, self.expires) = (None, None, None);
     }
 
     /// Forgets the signature, but not the time.
@@ -64,11 +72,19 @@ impl Taken {
             SignaturePlace::Query(name) => self.take_one(scheme, form::query_parameter(message, name), 0),
             SignaturePlace::Form(name) => self.take_one(scheme, form::field(message, name), 0),
             SignaturePlace::Json(path) => self.take_member(scheme, path, members),
+            SignaturePlace::HttpSignature(rules) => self.take_http_signature(scheme, rules, message),
             SignaturePlace::PathSegment => {
                 let segment = message.path().rsplit(|&byte| byte == b'/').next();
                 self.take_one(scheme, Ok(segment.map(Cow::Borrowed)), 0)
             }
+            // It is read where it stands.
+            SignaturePlace::Body | SignaturePlace::Nowhere => Ok(()),
         }
+    }
+
+    /// The one signature or token; `None` where there are several.
+    pub(super) fn single(&self) -> Option<&[u8]> {
+        (self.count == 1).then(|| self.candidates.first().map(|span| span.get(&self.text)))?
     }
 
     fn take_one(
@@ -128,6 +144,27 @@ impl Taken {
         if self.count > 0 { Ok(()) } else { Err(Reason::CredentialMissing.into()) }
     }
 
+    /// Takes the one signature that counts, its time, its end, and those of its parameters that templates read.
+    fn take_http_signature(&mut self, scheme: &Scheme, rules: &Rules, message: &Message<'_>) -> Result<(), Denial> {
+        let chosen = http_signature::choose(rules, message).map_err(|not_chosen| match not_chosen {
+            NotChosen::Missing => Reason::CredentialMissing,
+            NotChosen::Invalid => Reason::CredentialInvalid,
+        })?;
+        self.take_one(scheme, Ok(chosen.signature.map(|text| Cow::Borrowed(text.as_bytes()))), 0)?;
+        self.timestamp = chosen.created().map(|digits| self.keep(digits.as_bytes()));
+        self.expires = chosen.expires();
+        for (index, name) in scheme.signature.captures.iter().enumerate().take(MAX_CAPTURES) {
+            self.captures[index] = self.keep(chosen.says(name).as_bytes());
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, text: &[u8]) -> Span {
+        let base = self.text.len();
+        self.text.extend_from_slice(text);
+        Span::new(base, self.text.len())
+    }
+
     fn take_member(&mut self, scheme: &Scheme, path: &JsonPath, members: &Members<'_>) -> Result<(), Denial> {
         if members.broken {
             return Err(Reason::CredentialInvalid.into());
@@ -139,6 +176,8 @@ impl Taken {
     /// Reads one value by the first grammar that fits.
     fn take_value(&mut self, scheme: &Scheme, value: &[u8], group: u8) -> Option<()> {
         let signature = &scheme.signature;
+        let opened = extract::opened(signature, value)?;
+        let value = &*opened;
         let mut formats = std::iter::once(&signature.format).chain(&signature.other_formats);
         let presented = formats.find_map(|format| extract::presented(format, value))?;
         let base = self.text.len();
@@ -175,6 +214,8 @@ impl Taken {
             TimestampFrom::Query(name) => form::query_parameter(message, name).ok().flatten(),
             TimestampFrom::Form(name) => form::field(message, name).ok().flatten(),
             TimestampFrom::Json(path) => members.text(path).and_then(json::scalar),
+            // It is read with the token.
+            TimestampFrom::Claim(_) | TimestampFrom::Jose(_) => return Ok(()),
         };
         if let Some(text) = text {
             let base = self.text.len();
@@ -207,7 +248,7 @@ impl Taken {
     }
 
     /// Whether `matches` holds of a candidate in every group.
-    pub(super) fn in_every_group(&self, matches: impl Fn(&[u8]) -> Choice) -> Choice {
+    pub(super) fn in_every_group(&self, mut matches: impl FnMut(&[u8]) -> Choice) -> Choice {
         let mut groups = [Choice::from(0); MAX_GROUPS];
         for (candidate, group) in self.candidates.iter().zip(self.groups).take(self.count) {
             if let Some(group) = groups.get_mut(usize::from(group)) {

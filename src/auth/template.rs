@@ -52,6 +52,10 @@ pub enum Piece {
     Json(JsonPath),
     /// The JSON text of a member.
     Raw(JsonPath),
+    /// What a scalar claim of the token says.
+    Claim(JsonPath),
+    /// What a scalar member of the token's header says.
+    Jose(JsonPath),
     /// The secret.
     Secret,
     /// A part of the secret, by its index.
@@ -64,6 +68,8 @@ pub enum Piece {
     FormSorted,
     /// What kind of body it is, in a word.
     BodyKind,
+    /// What an HTTP message signature signs (RFC 9421 section 2.5).
+    SignatureBase,
     /// A provider's own rule.
     Special(Special),
     /// A challenge's token; in replies alone.
@@ -112,7 +118,10 @@ impl Template {
     /// Whether the whole of the body is signed, raw or decoded.
     #[must_use]
     pub fn binds_body(&self) -> bool {
-        self.body || self.any_of(&|piece| matches!(piece, Piece::Body | Piece::FormSorted) || piece.binds_by_rule())
+        self.body
+            || self.any_of(&|piece| {
+                matches!(piece, Piece::Body | Piece::FormSorted | Piece::SignatureBase) || piece.binds_by_rule()
+            })
     }
 
     /// Whether a header field's value is signed, wherever it stands in the request.
@@ -124,7 +133,7 @@ impl Template {
     /// Whether the whole query is signed.
     #[must_use]
     pub fn binds_query(&self) -> bool {
-        self.any_of(&|piece| matches!(piece, Piece::Url | Piece::Query | Piece::Target))
+        self.any_of(&|piece| matches!(piece, Piece::Url | Piece::Query | Piece::Target | Piece::SignatureBase))
     }
 
     /// Whether the URL that the provider calls is read.
@@ -147,6 +156,12 @@ impl Template {
             Piece::Special(special) => special.reads_secret(),
             _ => false,
         })
+    }
+
+    /// Whether something of a token is read.
+    #[must_use]
+    pub fn reads_token(&self) -> bool {
+        self.any_of(&|piece| matches!(piece, Piece::Claim(_) | Piece::Jose(_)))
     }
 
     /// The header fields whose values are signed.
@@ -203,7 +218,7 @@ impl Template {
     }
 
     /// Whether `holds` for a piece, those within others too.
-    pub(super) fn any_of(&self, holds: &dyn Fn(&Piece) -> bool) -> bool {
+    pub fn any_of(&self, holds: &dyn Fn(&Piece) -> bool) -> bool {
         let mut any = false;
         self.visit(&mut |piece| any |= holds(piece));
         any
@@ -219,8 +234,11 @@ impl Piece {
                 | Self::Form(_)
                 | Self::Json(_)
                 | Self::Raw(_)
+                | Self::Claim(_)
+                | Self::Jose(_)
                 | Self::FormSorted
                 | Self::BodyKind
+                | Self::SignatureBase
                 | Self::Special(_)
         )
     }

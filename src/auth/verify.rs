@@ -1,20 +1,26 @@
 //! Verification: what the sender presents against what the active keys make of the message.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
+use crate::clock::Now;
 use crate::deny::{Denial, Reason};
 use crate::http1::{Message, Span};
 use crate::json;
 
+use super::client::ClientIdentity;
 use super::feed::{Members, Sources, feed, feed_all, find_members, render};
 use super::form;
+use super::jwt::{self, Validity};
+use super::keyring::KeyRing;
 use super::keys::{Key, Keys, MAX_KEYS};
 use super::mac::{Mac, Tag};
-use super::scheme::{Check, JsonPath, Proof, Scheme};
+use super::scheme::{Algorithm, Check, JsonPath, Proof, Scheme};
+use super::signature::PublicKey;
 use super::taken::Taken;
 use super::template::Template;
 
@@ -31,6 +37,10 @@ pub struct Site<'p> {
     pub scheme: &'p Scheme,
     /// The active keys.
     pub keys: &'p Keys,
+    /// The keys that somebody else brings, where the route has such.
+    pub key_ring: Option<&'p KeyRing>,
+    /// Who the client is by its certificate, where TLS has checked one.
+    pub client: Option<&'p ClientIdentity>,
     /// The URL that the provider calls, where its scheme signs it.
     pub public_url: Option<&'p str>,
     /// The route's path; for a prefix route the prefix, which ends in `/`.
@@ -40,25 +50,39 @@ pub struct Site<'p> {
 }
 
 /// Proof that the holder of a key sent this message. Only [`Verifier::finish`] makes one.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Verified {
-    key: usize,
-    signed_time: Option<Duration>,
+    pub(super) key: Option<usize>,
+    pub(super) ring_key: Option<PublicKey>,
+    pub(super) signed_time: Option<Duration>,
+    pub(super) validity: Validity,
     message_keys: [[u8; 16]; MAX_KEYS],
     count: usize,
 }
 
 impl Verified {
-    /// The index of the key among the route's.
+    /// The index of the key among the route's; `None` where it was one of the key ring.
     #[must_use]
-    pub fn key_index(&self) -> usize {
+    pub fn key_index(&self) -> Option<usize> {
         self.key
+    }
+
+    /// The key of the ring, where it was one of those.
+    #[must_use]
+    pub fn ring_key(&self) -> Option<&PublicKey> {
+        self.ring_key.as_ref()
     }
 
     /// The signed time, since the Unix epoch.
     #[must_use]
     pub fn signed_time(&self) -> Option<Duration> {
         self.signed_time
+    }
+
+    /// When the token that proved it holds; at all times where it was none.
+    #[must_use]
+    pub fn validity(&self) -> Validity {
+        self.validity
     }
 
     /// What a claim remembers of these signed bytes: 128 bits of the MAC under *each* active key, or else a message that
@@ -87,6 +111,13 @@ pub struct Verifier {
     streams: bool,
     taken: Taken,
     found: Vec<Option<Span>>,
+    /// What the authorization server says of the token, a JSON object; `None` where nobody was asked.
+    introspected: Option<Arc<[u8]>>,
+    /// What is signed, for those who check it as a whole.
+    content: Vec<u8>,
+    /// The time that certificates are judged by. While nobody has told it, none is valid.
+    now: Option<Now>,
+    token: jwt::Room,
 }
 
 impl Verifier {
@@ -100,6 +131,9 @@ impl Verifier {
         let scheme = site.scheme;
         self.taken.clear();
         self.macs.clear();
+        self.introspected = None;
+        self.token.clear();
+        self.content.shrink_to(MAX_KEPT);
         self.streams = false;
         if scheme.signature.place.is_in_head() {
             self.taken.take(scheme, message, &Members::default())?;
@@ -107,11 +141,32 @@ impl Verifier {
                 self.taken.take_time(scheme, message, &Members::default())?;
             }
         }
+        if matches!(scheme.proof, Proof::ClientCertificate) && site.client.is_none() {
+            return Err(Reason::CredentialMissing.into());
+        }
         if let (true, [signed]) = (scheme.streams(), scheme.contents()) {
             self.streams = true;
             self.feed_before(site, signed, message)?;
         }
         Ok(self.taken.signed_time)
+    }
+
+    /// Tells the time, by which certificates are judged.
+    pub fn at(&mut self, now: Now) {
+        self.now = Some(now);
+    }
+
+    /// The token that the head presents, where it is one alone: for those who ask somebody about it. To be called after
+    /// [`Self::begin`].
+    #[must_use]
+    pub fn token(&self) -> Option<&[u8]> {
+        self.taken.single()
+    }
+
+    /// Hears what the authorization server says of that token: a JSON object, as it came. To be called before
+    /// [`Self::finish`].
+    pub fn hear(&mut self, claims: Arc<[u8]>) {
+        self.introspected = Some(claims);
     }
 
     /// Takes the next part of the decoded body.
@@ -143,7 +198,21 @@ impl Verifier {
                 Some(_) => Ok(()),
             };
             let case = Case { site, message, members, taken: &self.taken };
-            let verdict = if self.streams { case.judge_streamed(&mut self.macs) } else { case.judge() };
+            let verdict = match &scheme.proof {
+                Proof::PublicKey { .. } if scheme.key_source.certificate.is_some() => {
+                    case.judge_certified(&mut self.content, self.now)?
+                }
+                Proof::PublicKey { .. } => case.judge_public_key(&mut self.macs, &mut self.content)?,
+                Proof::Jwt(jwt) => match self.introspected.take() {
+                    Some(claims) => case.judge_introspected(jwt, &mut self.token, &claims)?,
+                    None => case.judge_jwt(jwt, &mut self.token, &mut self.content, self.now)?,
+                },
+                Proof::ClientCertificate => case.judge_client()?,
+                Proof::Hmac { .. } | Proof::Digest { .. } | Proof::Token if self.streams => {
+                    case.judge_streamed(&mut self.macs)
+                }
+                Proof::Hmac { .. } | Proof::Digest { .. } | Proof::Token => case.judge(),
+            };
             if bool::from(verdict.matched) {
                 time?;
             }
@@ -152,18 +221,37 @@ impl Verifier {
         if !bool::from(verdict.matched) {
             return Err(Reason::CredentialInvalid.into());
         }
-        let mut verified = Verified { signed_time: self.taken.signed_time, ..verdict.verified };
+        let signed_time = self.taken.signed_time.or(verdict.verified.signed_time);
+        let mut verified = Verified { signed_time, ..verdict.verified };
+        if let Some(end) = self.taken.expires {
+            // Its last second counts.
+            verified.validity.expires = Some(end.saturating_add(Duration::from_secs(1)));
+        }
         if scheme.claims_body && scheme.each.is_none() {
             verified.bind_body(message.body);
         }
         Ok(verified)
     }
 
+    /// What a fact about the message says that stands in the token which has been judged.
+    #[must_use]
+    pub fn claim(&self, scheme: &Scheme, path: &JsonPath) -> Option<Cow<'_, [u8]>> {
+        let Proof::Jwt(jwt) = &scheme.proof else { return None };
+        self.token.claim(jwt, path)
+    }
+
     fn feed_before(&mut self, site: &Site<'_>, signed: &Template, message: &Message<'_>) -> Result<(), Denial> {
         let case = Case { site, message, members: Members::default(), taken: &self.taken };
         let captures = self.taken.captures();
+        // A signature is checked over the whole: what is hashed is what a claim remembers.
+        if let Proof::PublicKey { .. } = &site.scheme.proof {
+            let mut hash = Mac::plain(Algorithm::Sha256);
+            let fed = feed(signed.before(), &case.sources(None, &captures), &mut |bytes| hash.update(bytes));
+            self.macs.push(hash);
+            return if fed { Ok(()) } else { Err(Reason::CredentialMissing.into()) };
+        }
         for key in site.keys {
-            let sources = case.sources(key, &captures);
+            let sources = case.sources(Some(key), &captures);
             let mut mac = key.mac_for(site.scheme, &sources).ok_or(Reason::CredentialInvalid)?;
             // A signed field that is not there is a part of the credential that is missing.
             if !feed(signed.before(), &sources, &mut |bytes| mac.update(bytes)) {
@@ -211,15 +299,15 @@ fn judge_each(
 }
 
 /// One message, or one element of a batch, with what it presents.
-struct Case<'c> {
-    site: &'c Site<'c>,
-    message: &'c Message<'c>,
+pub(super) struct Case<'c> {
+    pub(super) site: &'c Site<'c>,
+    pub(super) message: &'c Message<'c>,
     members: Members<'c>,
-    taken: &'c Taken,
+    pub(super) taken: &'c Taken,
 }
 
 impl<'c> Case<'c> {
-    fn sources(&'c self, key: &'c Key, captures: &'c [&'c [u8]]) -> Sources<'c> {
+    pub(super) fn sources(&'c self, key: Option<&'c Key>, captures: &'c [&'c [u8]]) -> Sources<'c> {
         Sources {
             message: Some(self.message),
             timestamp: self.taken.timestamp(),
@@ -227,7 +315,8 @@ impl<'c> Case<'c> {
             captures,
             members: self.members,
             header_list: self.site.scheme.header_list.as_ref(),
-            secret: key.secret(),
+            rules: self.site.scheme.signature.rules(),
+            secret: key.and_then(Key::secret),
             ..Sources::default()
         }
     }
@@ -238,7 +327,7 @@ impl<'c> Case<'c> {
         let mut verdict = Verdict::none(Choice::from(0));
         // Drained, the vector's room serves the next request.
         for ((index, key), mut mac) in self.site.keys.iter().enumerate().zip(macs.drain(..)) {
-            let sources = self.sources(key, &captures);
+            let sources = self.sources(Some(key), &captures);
             let after = scheme.signed().map_or(&[][..], Template::after);
             let fed = feed(after, &sources, &mut |bytes| mac.update(bytes)) && !self.could_be_token(self.message.body);
             let tag = mac.finish();
@@ -253,6 +342,8 @@ impl<'c> Case<'c> {
         match &self.site.scheme.proof {
             Proof::Token => self.judge_token(),
             Proof::Hmac { signed, .. } | Proof::Digest { signed, .. } => self.judge_contents(signed),
+            // Judged before: elements of a batch have none.
+            Proof::PublicKey { .. } | Proof::Jwt(_) | Proof::ClientCertificate => Verdict::none(Choice::from(0)),
         }
     }
 
@@ -263,7 +354,7 @@ impl<'c> Case<'c> {
         let mut claims = [[[0; 16]; MAX_CONTENTS]; MAX_KEYS];
         let mut content_that_matched = 0_u8;
         for (index, key) in self.site.keys.iter().enumerate() {
-            let sources = self.sources(key, &captures);
+            let sources = self.sources(Some(key), &captures);
             let checked = self.checks(&sources);
             for (at, content) in contents.iter().take(MAX_CONTENTS).enumerate() {
                 let Some(tag) = self.tag(key, content, &sources) else { continue };
@@ -302,19 +393,27 @@ impl<'c> Case<'c> {
         self.site.scheme.oracle.is_some_and(|(shape, max)| shape.could_be(content, max))
     }
 
+    /// The connection has proven who the client is, or it has not.
+    fn judge_client(&self) -> Result<Verdict, Denial> {
+        self.site.client.ok_or(Reason::CredentialMissing)?;
+        let mut verdict = Verdict::none(self.checks(&self.sources(None, &self.taken.captures())));
+        verdict.verified.key = None;
+        Ok(verdict)
+    }
+
     fn judge_token(&self) -> Verdict {
         let captures = self.taken.captures();
         let mut verdict = Verdict::none(Choice::from(0));
         for (index, key) in self.site.keys.iter().enumerate() {
             let Some(expected) = key.token_digest() else { continue };
             let matched = self.taken.in_every_group(|token| expected.ct_eq(Sha256::digest(token).as_slice()));
-            verdict.take(index, matched & self.checks(&self.sources(key, &captures)));
+            verdict.take(index, matched & self.checks(&self.sources(Some(key), &captures)));
         }
         verdict
     }
 
     /// Whether every condition beside the signature holds.
-    fn checks(&self, sources: &Sources<'_>) -> Choice {
+    pub(super) fn checks(&self, sources: &Sources<'_>) -> Choice {
         let holds = |Check { value, equals }: &Check| match (render(value, sources), render(equals, sources)) {
             (Some(value), Some(expected)) => value.ct_eq(&expected),
             _ => Choice::from(0),
@@ -323,29 +422,40 @@ impl<'c> Case<'c> {
     }
 }
 
+/// The most bytes of room for a signed content that are kept between two messages.
+const MAX_KEPT: usize = 64 * 1024;
+
 /// The most bytes of a content that are looked at for a token; definitions permit no longer ones.
 pub const MAX_TOKEN_ROOM: usize = 256;
 
 /// A verdict that grows key by key, in the same time whichever matches.
-struct Verdict {
-    matched: Choice,
-    verified: Verified,
+pub(super) struct Verdict {
+    pub(super) matched: Choice,
+    pub(super) verified: Verified,
 }
 
 impl Verdict {
-    fn none(matched: Choice) -> Self {
-        let verified = Verified { key: 0, signed_time: None, message_keys: [[0; 16]; MAX_KEYS], count: 0 };
+    pub(super) fn none(matched: Choice) -> Self {
+        let validity = Validity::default();
+        let verified = Verified {
+            key: Some(0),
+            ring_key: None,
+            signed_time: None,
+            validity,
+            message_keys: [[0; 16]; MAX_KEYS],
+            count: 0,
+        };
         Self { matched, verified }
     }
 
-    fn take(&mut self, index: usize, matched: Choice) {
+    pub(super) fn take(&mut self, index: usize, matched: Choice) {
         let index = u8::try_from(index).unwrap_or(u8::MAX);
-        let current = u8::try_from(self.verified.key).unwrap_or(u8::MAX);
-        self.verified.key = usize::from(u8::conditional_select(&current, &index, matched));
+        let current = self.verified.key.and_then(|key| u8::try_from(key).ok()).unwrap_or(u8::MAX);
+        self.verified.key = Some(usize::from(u8::conditional_select(&current, &index, matched)));
         self.matched |= matched;
     }
 
-    fn remember(&mut self, key: [u8; 16]) {
+    pub(super) fn remember(&mut self, key: [u8; 16]) {
         if let Some(slot) = self.verified.message_keys.get_mut(self.verified.count) {
             *slot = key;
             self.verified.count += 1;
@@ -356,7 +466,7 @@ impl Verdict {
     fn add(&mut self, element: &Self) {
         self.matched &= element.matched;
         self.verified.key = element.verified.key;
-        if let Some(claim) = element.verified.message_keys().get(element.verified.key) {
+        if let Some(claim) = element.verified.key.and_then(|key| element.verified.message_keys().get(key)) {
             self.remember(*claim);
         }
     }

@@ -1,11 +1,12 @@
 //! `check`: the configuration as `run` would load it: every fault, or the policy in effect. No secret is shown.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::json;
 
-use crate::auth::scheme::{Field, Proof};
+use crate::auth::scheme::Field;
 use crate::config::{self, Config, Fault};
 use crate::policy::{OnDuplicate, Policy, Route, Upstream};
 
@@ -59,6 +60,8 @@ struct Effective {
     admin_listen: String,
     tls: bool,
     tls_certificate_ends: Option<String>,
+    tls_by_trusted_proxies: bool,
+    trusted_proxies: Vec<String>,
     workers: usize,
     routes: Vec<RouteView>,
 }
@@ -72,6 +75,7 @@ struct RouteView {
     mode: &'static str,
     methods: Vec<String>,
     key_ids: Vec<String>,
+    key_set: Option<usize>,
     tolerance_seconds: Option<u64>,
     replay_window_seconds: Option<u64>,
     event_window_seconds: Option<u64>,
@@ -82,9 +86,12 @@ struct RouteView {
     content_types: Vec<String>,
     events: Vec<String>,
     sources: Vec<String>,
+    client_sans: Vec<String>,
     schema: bool,
     upstream: Option<String>,
     upstream_path: Option<String>,
+    keys_from: Option<String>,
+    tokens_asked_at: Option<String>,
     expires: Option<String>,
     owner: Option<String>,
 }
@@ -98,6 +105,8 @@ impl Effective {
             admin_listen: process.admin_listen.to_string(),
             tls: policy.tls.is_some(),
             tls_certificate_ends: policy.tls_expires.map(layout::time),
+            tls_by_trusted_proxies: policy.front.https_by_proxy,
+            trusted_proxies: policy.front.proxies.iter().map(ToString::to_string).collect(),
             workers: process.workers,
             routes: policy.routes.iter().map(|route| RouteView::new(route, policy)).collect(),
         }
@@ -114,6 +123,7 @@ impl RouteView {
             mode: route.mode.name(),
             methods: all(&route.methods),
             key_ids: route.keys.ids().map(str::to_owned).collect(),
+            key_set: route.key_ring.as_ref().map(|ring| ring.keys().map_or(0, |keys| keys.len())),
             tolerance_seconds: route.scheme.timestamp.as_ref().map(|_| route.tolerance.as_secs()),
             replay_window_seconds: message_window(route).map(|window| window.as_secs()),
             event_window_seconds: route.replay.filter(|_| route.signs_delivery_id()).map(|window| window.as_secs()),
@@ -124,9 +134,12 @@ impl RouteView {
             content_types: all(&route.content_types),
             events: all(&route.events),
             sources: route.sources.iter().map(ToString::to_string).collect(),
+            client_sans: route.client_sans.iter().map(ToString::to_string).collect(),
             schema: route.schema.is_some(),
             upstream: policy.upstreams.get(route.upstream).map(upstream),
             upstream_path: route.upstream_path.as_ref().map(ToString::to_string),
+            keys_from: keys_from(route),
+            tokens_asked_at: route.network.tokens.as_ref().map(|introspector| introspector.url().to_string()),
             expires: route.expires.map(layout::time),
             owner: route.owner.as_ref().map(ToString::to_string),
         }
@@ -143,7 +156,10 @@ impl RouteView {
             self.provider.clone(),
             self.mode.to_owned(),
             self.methods.join(","),
-            self.key_ids.join(","),
+            match self.key_set {
+                Some(count) if self.key_ids.is_empty() => format!("set of {count}"),
+                _ => self.key_ids.join(","),
+            },
             or_dash(self.tolerance_seconds.map(|_| layout::duration(route.tolerance))),
             replay,
             self.expires.clone().unwrap_or_else(|| "never".to_owned()),
@@ -157,6 +173,7 @@ fn as_text(config: &Config) -> String {
     let tls = match policy.tls_expires {
         Some(end) => format!("yes; the certificate ends {}", layout::time(end)),
         None if policy.tls.is_some() => "yes".to_owned(),
+        None if policy.front.https_by_proxy => "ended by trusted proxies".to_owned(),
         None => "no: plaintext".to_owned(),
     };
     let facts = [
@@ -168,17 +185,41 @@ fn as_text(config: &Config) -> String {
     ];
     let head = ["ROUTE", "PATH", "PROVIDER", "MODE", "METHODS", "KEYS", "TOLERANCE", "REPLAY", "EXPIRES", "OWNER"];
     let rows: Vec<_> = policy.routes.iter().map(|route| RouteView::new(route, policy).row(route)).collect();
-    format!("configuration is fine\n\n{}\n{}", list(&facts), table(head, &rows))
+    format!("configuration is fine\n\n{}\n{}{}", list(&facts), table(head, &rows), fetched(policy))
+}
+
+/// Where keys come from that are not configured.
+fn keys_from(route: &Route) -> Option<String> {
+    let fetched = route.network.keys.as_ref().map(|fetched| fetched.source().to_string());
+    fetched.or_else(|| Some(route.network.named.as_ref()?.certificates()?.whence()))
+}
+
+/// What the sidecar will ask the network for; `check` itself asks nobody.
+fn fetched(policy: &Policy) -> String {
+    let line = |what: String| format!("\n{what}\n");
+    let of_route = |route: &Arc<Route>| {
+        let name = &route.name;
+        let keys = route.network.keys.as_ref().map(|keys| format!("{name}: keys are fetched from {}", keys.source()));
+        let tokens =
+            route.network.tokens.as_ref().map(|asked| format!("{name}: tokens are asked about at {}", asked.url()));
+        let named = route.network.named.as_ref().filter(|named| named.needs_network());
+        let named = named.and_then(|named| Some((named, named.certificates()?))).map(|(named, certificates)| {
+            let confirms = if named.confirms() { "; subscriptions are confirmed" } else { "" };
+            format!("{name}: certificates come from {}{confirms}", certificates.whence())
+        });
+        keys.into_iter().chain(tokens).chain(named)
+    };
+    policy.routes.iter().flat_map(of_route).map(line).collect()
 }
 
 /// How long the very bytes of an accepted message are known again. A message whose time is signed is stale after that;
 /// a token is no proof of any bytes, so nothing is known again.
 fn message_window(route: &Route) -> Option<Duration> {
     let window = route.replay?;
-    match (&route.scheme.proof, &route.scheme.timestamp) {
-        (Proof::Token, _) => None,
-        (Proof::Hmac { .. } | Proof::Digest { .. }, Some(_)) => Some(route.tolerance.saturating_mul(2)),
-        (Proof::Hmac { .. } | Proof::Digest { .. }, None) => Some(window),
+    match &route.scheme.timestamp {
+        _ if !route.scheme.is_per_message() => None,
+        Some(_) => Some(route.tolerance.saturating_mul(2)),
+        None => Some(window),
     }
 }
 
@@ -195,6 +236,7 @@ fn upstream(upstream: &Upstream) -> String {
         Upstream::Tcp(address) => address.to_string(),
         Upstream::Name(name) => name.to_string(),
         Upstream::Unix(path) => format!("unix:{}", path.display()),
+        Upstream::Tls(tls) => format!("https://{}", tls.address),
     }
 }
 
@@ -205,5 +247,6 @@ pub(super) fn field(field: &Field) -> String {
         Field::Json(path) => format!("json:{path}"),
         Field::Form(name) => format!("form:{name}"),
         Field::Query(name) => format!("query:{name}"),
+        Field::Claim(path) => format!("claim:{path}"),
     }
 }

@@ -1,4 +1,4 @@
-//! `explain`: an outcome or a setting in words, laid out from what [`govern`](crate::govern) knows.
+//! `explain`: an outcome, an anomaly or a setting in words, laid out from what [`govern`](crate::govern) knows.
 
 use serde_json::{Value, json};
 
@@ -15,10 +15,11 @@ use super::{Exit, Failure, terminal};
 Examples:
   hookwarden explain
   hookwarden explain credential_invalid
+  hookwarden explain rotation_missed
   hookwarden explain HOOKWARDEN_TLS
   hookwarden explain ROUTE_TOLERANCE")]
 pub(super) struct Explain {
-    /// A reason code from a record, metric or response, or a variable's name; without one, all are listed
+    /// A reason code or an anomaly from a record, metric or response, or a variable's name; without one, all are listed
     #[arg(value_name = "CODE")]
     name: Option<String>,
     #[command(flatten)]
@@ -39,18 +40,20 @@ impl Explain {
         if self.format.is_json() {
             return terminal::print_json(&Topic::all().map(as_json).collect::<Vec<_>>(), Exit::Fine);
         }
-        let (mut outcomes, mut settings) = (Vec::new(), Vec::new());
+        let (mut outcomes, mut anomalies, mut settings) = (Vec::new(), Vec::new(), Vec::new());
         for topic in Topic::all() {
             match topic {
                 Topic::Outcome(row) => outcomes.push([row.code.to_owned(), status(row), row.title.to_owned()]),
+                Topic::Anomaly(row) => anomalies.push([row.name.to_owned(), row.why.to_owned()]),
                 Topic::Global(knob) | Topic::Route(knob) => {
                     settings.push([topic.name(), or_dash(Some(knob.default).filter(|text| !text.is_empty()))]);
                 }
             }
         }
         let text = format!(
-            "{}\n{}\nhookwarden explain NAME says more of each.\n",
+            "{}\n{}\n{}\nhookwarden explain NAME says more of each.\n",
             table(["OUTCOME", "STATUS", "WHAT THE CLIENT READS"], &outcomes),
+            table(["ANOMALY", "WHY IT MATTERS"], &anomalies),
             table(["VARIABLE", "DEFAULT"], &settings)
         );
         terminal::print(&text, Exit::Fine)
@@ -62,7 +65,7 @@ fn unknown(name: &str) -> Failure {
         Some(nearest) => format!("did you mean {nearest}?"),
         None => "`hookwarden explain` lists all".to_owned(),
     };
-    Failure::usage(format!("{name:?} is neither a reason code nor a variable; {hint}"))
+    Failure::usage(format!("{name:?} is neither a reason code, an anomaly nor a variable; {hint}"))
 }
 
 fn as_text(topic: Topic, paint: Paint) -> String {
@@ -78,6 +81,10 @@ fn as_text(topic: Topic, paint: Paint) -> String {
                 ("log", format!("{}; the connection {connection}", level(row))),
             ];
             format!("{}\n{}", paint.strong(row.code), list(&facts))
+        }
+        Topic::Anomaly(row) => {
+            let facts = [("what", row.what.to_owned()), ("why", row.why.to_owned()), ("do", row.fix.to_owned())];
+            format!("{}\n{}", paint.strong(row.name), list(&facts))
         }
         Topic::Global(knob) | Topic::Route(knob) => {
             let default = if knob.default.is_empty() { "none" } else { knob.default };
@@ -105,6 +112,13 @@ fn as_json(topic: Topic) -> Value {
             "why": row.why,
             "fix": row.fix,
         }),
+        Topic::Anomaly(row) => json!({
+            "kind": "anomaly",
+            "name": row.name,
+            "what": row.what,
+            "why": row.why,
+            "fix": row.fix,
+        }),
         Topic::Global(knob) | Topic::Route(knob) => json!({
             "kind": "variable",
             "name": topic.name(),
@@ -112,7 +126,6 @@ fn as_json(topic: Topic) -> Value {
             "accepts": knob.accepts,
             "help": knob.help,
             "secret": knob.secret,
-            "built": knob.built,
         }),
     }
 }
@@ -138,12 +151,5 @@ fn level(row: &Row) -> &'static str {
 }
 
 fn notes(knob: &Knob) -> String {
-    let mut notes = Vec::new();
-    if knob.secret {
-        notes.push("a secret: never printed");
-    }
-    if !knob.built {
-        notes.push("not built yet: refused");
-    }
-    notes.join("; ")
+    if knob.secret { "a secret: never printed".to_owned() } else { String::new() }
 }

@@ -15,6 +15,7 @@ mod curl;
 mod demo;
 mod draft;
 mod explain;
+mod generate_key;
 mod healthcheck;
 mod http;
 mod layout;

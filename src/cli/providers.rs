@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use crate::auth::challenge::Challenge;
 use crate::auth::scheme::{
-    Binding, Encoding, Field, Proof, Scheme, SecretEncoding, Signature, SignaturePlace, TimeUnit, Timestamp,
-    TimestampFrom,
+    Binding, Encoding, Field, Jwks, KeyIdFrom, Proof, Scheme, SecretEncoding, Signature, SignaturePlace, TimeUnit,
+    Timestamp, TimestampFrom,
 };
+use crate::auth::signature::Strength;
 use crate::config;
 use crate::providers::{self, Provider};
 use crate::suggest;
@@ -30,8 +31,8 @@ pub(super) struct Providers {
     /// A provider's id; without one, all are listed
     #[arg(conflicts_with_all = ["kind", "search"])]
     id: Option<String>,
-    /// List only those of a kind: hmac, digest, token or basic
-    #[arg(long, value_parser = ["hmac", "digest", "token", "basic"])]
+    /// List only those of a kind: hmac, digest, token, basic, ed25519, ecdsa or rsa
+    #[arg(long, value_parser = ["hmac", "digest", "token", "basic", "ed25519", "ecdsa", "rsa"])]
     kind: Option<String>,
     /// List only those whose id, name or category holds this text
     #[arg(long, value_name = "TEXT")]
@@ -190,9 +191,15 @@ fn details(provider: &Provider, paint: Paint) -> String {
         aliases => format!("; also {}", aliases.join(", ")),
     };
     let hash = provider.algorithm().unwrap_or_default();
-    let kind = match scheme.proof {
+    let kind = match &scheme.proof {
+        Proof::PublicKey { algorithms, .. } => {
+            let names: Vec<_> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
+            format!("a signature that your copy of the sender's public key checks: {}", names.join(" or "))
+        }
         Proof::Hmac { .. } => format!("HMAC with {hash}"),
         Proof::Digest { .. } => format!("a plain {hash} over content that holds the secret"),
+        Proof::Jwt(jwt) => format!("a signed token, {}", jwt.algorithms.names().collect::<Vec<_>>().join(" or ")),
+        Proof::ClientCertificate => "the client's certificate, which TLS checks".to_owned(),
         Proof::Token if provider.kind() == "basic" => "HTTP Basic: user and password are sent along".to_owned(),
         Proof::Token => "a token that is sent along; it signs nothing".to_owned(),
     };
@@ -202,10 +209,11 @@ fn details(provider: &Provider, paint: Paint) -> String {
         .timestamp
         .as_ref()
         .map(|time| format!("signed ({}), accepted within {}", timestamp(time), layout::duration(scheme.tolerance)));
+    let is_encoded = scheme.signed().filter(|_| !matches!(scheme.proof, Proof::Jwt(_)));
     let facts = [
         ("scheme", kind),
         ("where", place(&scheme.signature)),
-        ("encoding", scheme.signed().map_or("", |_| encoding(scheme.signature.encoding)).to_owned()),
+        ("encoding", is_encoded.map_or("", |_| encoding(scheme.signature.encoding)).to_owned()),
         ("signed", signed(scheme).unwrap_or_default()),
         ("binds", binding(scheme.binding).to_owned()),
         (
@@ -214,7 +222,9 @@ fn details(provider: &Provider, paint: Paint) -> String {
         ),
         ("each of", scheme.each.as_ref().map(ToString::to_string).unwrap_or_default()),
         ("checked", checks.collect::<Vec<_>>().join("; ")),
+        ("claims", claims(scheme)),
         ("secret", secret(scheme)),
+        ("key set", key_set(scheme)),
         ("time", time.unwrap_or_else(|| "not signed".to_owned())),
         ("delivery id", told(scheme, scheme.delivery_id.as_ref())),
         ("event", told(scheme, scheme.event.as_ref())),
@@ -235,21 +245,58 @@ fn setup(provider: &Provider) -> String {
     let signs_url = provider.scheme.needs_public_url();
     let required = provider.scheme.challenges.iter().any(|challenge| challenge.verify_required);
     let in_path = provider.scheme.signature.place == SignaturePlace::PathSegment;
+    let asks = provider.asks();
+    let claims: Vec<_> = asks.claims.iter().map(|claim| format!("{claim}=…")).collect();
+    let or_none = |asked: bool, text: &str| if asked { text.to_owned() } else { String::new() };
     let variables = [
         ("PATH", if in_path { format!("/hooks/{id}/*") } else { format!("/hooks/{id}") }),
         ("PROVIDER", id.clone()),
-        ("SECRET_FILE", format!("/run/secrets/{id}")),
+        (key_variable(&provider.scheme), format!("/run/secrets/{id}")),
+        ("ISSUER", or_none(asks.issuer, "https://id.example.com")),
+        ("AUDIENCE", or_none(asks.audience, &format!("https://example.com/hooks/{id}"))),
+        ("REQUIRED_CLAIMS", claims.join(",")),
         ("VERIFY_TOKEN_FILE", if required { format!("/run/secrets/{id}-verify") } else { String::new() }),
         ("PUBLIC_URL", if signs_url { "https://example.com".to_owned() } else { String::new() }),
     ];
     let mut text = wrap(&provider.setup, 2) + "\n";
-    for (field, value) in variables.iter().filter(|(_, value)| !value.is_empty()) {
+    for (field, value) in variables.iter().filter(|(field, value)| !field.is_empty() && !value.is_empty()) {
         let _ = writeln!(text, "  HOOKWARDEN_ROUTE_{name}_{field}={value}");
     }
-    let trial = format!("hookwarden sign --provider {id} --secret-file /run/secrets/{id}");
-    let _ =
-        writeln!(text, "\n  A signed request to try it with:\n  {trial} \\\n    --url https://example.com/hooks/{id}");
+    if matches!(provider.scheme.proof, Proof::ClientCertificate) || provider.scheme.key_source.chain.is_some() {
+        return text;
+    }
+    let mut flags = format!("--url https://example.com/hooks/{id}");
+    for (field, value) in variables.iter().filter(|(_, value)| !value.is_empty()) {
+        let _ = match *field {
+            "ISSUER" => write!(flags, " --issuer {value}"),
+            "AUDIENCE" => write!(flags, " --audience {value}"),
+            _ => Ok(()),
+        };
+    }
+    for claim in &claims {
+        flags.extend([" --claim ", claim]);
+    }
+    let sign = format!("hookwarden sign --provider {id}");
+    let _ = if provider.scheme.public_algorithms().is_empty() {
+        let trial = format!("{sign} --secret-file /run/secrets/{id}");
+        writeln!(text, "\n  A signed request to try it with:\n  {trial} \\\n    {flags}")
+    } else {
+        writeln!(
+            text,
+            "\n  To try it with a key pair of your own:\n  {sign} --generate-key key.pem\n  {sign} --secret-file key.pem \\\n    {flags}"
+        )
+    };
     text
+}
+
+/// The setting that names the keys; empty where there are none.
+fn key_variable(scheme: &Scheme) -> &'static str {
+    match scheme.key_source.jwks {
+        _ if matches!(scheme.proof, Proof::ClientCertificate) => "",
+        _ if scheme.key_source.chain.is_some() => "TRUST_ROOTS_FILE",
+        Jwks::Somewhere | Jwks::At(_) => "JWKS_FILE",
+        Jwks::None => "SECRET_FILE",
+    }
 }
 
 /// Where the signature stands, and its grammar as a definition writes it.
@@ -263,14 +310,44 @@ fn place(signature: &Signature) -> String {
         SignaturePlace::Json(path) => format!("JSON member {path}"),
         SignaturePlace::Form(name) => format!("form field {name}"),
         SignaturePlace::PathSegment => "last segment of the path".to_owned(),
+        SignaturePlace::HttpSignature(rules) => {
+            let chosen = |what, text: &Option<Box<str>>| {
+                text.as_ref().map_or_else(String::new, |text| format!(", {what} {text}"))
+            };
+            let (label, tag) = (chosen("label", &rules.label), chosen("tag", &rules.tag));
+            format!("Signature and Signature-Input, covering at least {}{label}{tag}", rules.cover.join(", "))
+        }
+        SignaturePlace::Body => return "the whole body".to_owned(),
+        SignaturePlace::Nowhere => return String::new(),
     };
-    format!("{place}: {}", signature.written)
+    let members: Vec<_> = signature.envelope.iter().map(ToString::to_string).collect();
+    let envelope = match members.as_slice() {
+        [] => String::new(),
+        members => format!(", of the members {} of JSON in base64", members.join(" and ")),
+    };
+    format!("{place}: {}{envelope}", signature.written)
 }
 
 /// What may be signed, as a definition writes it.
 fn signed(scheme: &Scheme) -> Option<String> {
     let texts: Vec<_> = scheme.contents().iter().map(|content| content.text().replace('\n', "\\n")).collect();
     (!texts.is_empty()).then(|| texts.join(" or "))
+}
+
+/// What a token's claims must say.
+fn claims(scheme: &Scheme) -> String {
+    let Proof::Jwt(jwt) = &scheme.proof else { return String::new() };
+    let Some(rules) = jwt.rules() else { return String::new() };
+    let mut texts =
+        vec![if rules.must_expire { "exp must be there" } else { "exp is heeded where it is there" }.to_owned()];
+    for (name, accepted) in [("iss", &rules.issuers), ("aud", &rules.audiences)] {
+        texts.extend((!accepted.is_empty()).then(|| format!("{name} is {}", accepted.join(" or "))));
+    }
+    for required in &rules.required {
+        let says = required.says.as_ref().map(|says| format!(" is {says}"));
+        texts.push(format!("{}{}", required.claim, says.unwrap_or_else(|| " must be there".to_owned())));
+    }
+    texts.join("; ")
 }
 
 fn timestamp(timestamp: &Timestamp) -> String {
@@ -280,6 +357,8 @@ fn timestamp(timestamp: &Timestamp) -> String {
         TimestampFrom::Json(path) => format!("json:{path}"),
         TimestampFrom::Query(name) => format!("query:{name}"),
         TimestampFrom::Form(name) => format!("form:{name}"),
+        TimestampFrom::Claim(path) => format!("claim:{path}"),
+        TimestampFrom::Jose(path) => format!("jose:{path}"),
     };
     let unit = match timestamp.unit {
         TimeUnit::Seconds => "s",
@@ -289,7 +368,6 @@ fn timestamp(timestamp: &Timestamp) -> String {
         TimeUnit::Rfc3339 => "rfc3339",
         TimeUnit::HttpDate => "http_date",
         TimeUnit::DateTime => "datetime",
-        TimeUnit::Created => "created",
     };
     format!("{place}, {unit}")
 }
@@ -318,7 +396,32 @@ fn told(scheme: &Scheme, place: Option<&Field>) -> String {
     }
 }
 
+/// Where a published set of keys is, and how a message names one of them.
+fn key_set(scheme: &Scheme) -> String {
+    let place = match &scheme.key_source.jwks {
+        Jwks::None => return String::new(),
+        Jwks::Somewhere => "published by the sender; in JWKS_FILE here".to_owned(),
+        Jwks::At(url) => format!("published at {url}; in JWKS_FILE here"),
+    };
+    let named = match &scheme.key_source.key_id {
+        None => String::new(),
+        Some(KeyIdFrom::Field(place)) => format!("; a message names its key in {}", field(place)),
+        Some(KeyIdFrom::Capture(_)) => "; a message names its key beside the signature".to_owned(),
+    };
+    place + &named
+}
+
 fn secret(scheme: &Scheme) -> String {
+    if matches!(scheme.proof, Proof::ClientCertificate) {
+        return "none: the client's certificate is the proof".to_owned();
+    }
+    if scheme.key_source.chain.is_some() {
+        return "none: the certificates that come along lead to TRUST_ROOTS_FILE".to_owned();
+    }
+    if !scheme.public_algorithms().is_empty() {
+        let weak = if scheme.key_source.strength == Strength::Legacy { "; RSA from 1024 bits" } else { "" };
+        return format!("the sender's public key: PEM, DER in base64, a JWK, or bare{weak}");
+    }
     let form = match scheme.secret.encoding {
         SecretEncoding::Text => "text, used as it stands",
         SecretEncoding::Hex => "hexadecimal of the key",

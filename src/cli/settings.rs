@@ -87,7 +87,6 @@ fn flag(knob: &'static Knob) -> Arg {
         .long_help(format!("{}\nAccepted: {}{default}", knob.help, knob.accepts))
         .help_heading("Settings")
         .display_order(Resettable::Reset)
-        .hide(!knob.built)
 }
 
 fn variable(knob: &Knob) -> String {

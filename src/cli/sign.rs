@@ -10,8 +10,9 @@ use data_encoding::BASE64;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use crate::auth::jwt::Required;
 use crate::auth::keys::{Key, KeyText};
-use crate::auth::scheme::Scheme;
+use crate::auth::scheme::{Proof, Scheme};
 use crate::auth::sign::{Draft, sample_body, sign};
 use crate::clock::Now;
 use crate::config;
@@ -19,7 +20,7 @@ use crate::providers::{self, CustomFields};
 
 use super::http::{Response, Url};
 use super::terminal::FormatFlag;
-use super::{Exit, Failure, curl, draft, terminal};
+use super::{Exit, Failure, curl, draft, generate_key, terminal};
 
 /// How long an answer may take: longer than a sidecar waits for its service.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,7 +37,8 @@ Examples:
   hookwarden sign --provider github --secret-file key --url https://example.com/hooks/github
   hookwarden sign --provider stripe --secret-file key --output raw | nc 127.0.0.1 8443
   hookwarden sign --provider slack --secret-file key --send http://127.0.0.1:8443/hooks/slack
-  hookwarden sign --provider custom --secret-file key --signature-header X-Signature")]
+  hookwarden sign --provider custom --secret-file key --signature-header X-Signature
+  hookwarden sign --provider discord --generate-key key.pem")]
 pub(super) struct Sign {
     /// The provider's id, or `custom`
     #[arg(long, value_name = "ID")]
@@ -66,6 +68,8 @@ pub(super) struct Sign {
     #[command(flatten)]
     format: FormatFlag,
     #[command(flatten)]
+    token: TokenFlags,
+    #[command(flatten)]
     own: super::providers::OwnProviders,
     #[command(flatten)]
     custom: CustomFlags,
@@ -77,9 +81,13 @@ struct Secrets {
     /// The secret itself; it shows in the process list and the shell's history, so a file is better
     #[arg(long, value_name = "TEXT")]
     secret: Option<String>,
-    /// The secret's file, as `SECRET_FILE`: one key a line, or a directory of keys; - is standard input
+    /// The secret's file, as `SECRET_FILE`: one key a line, or a directory of keys; - is standard input. Where the
+    /// provider signs with a private key, that key: PEM, DER in base64, a JWK, or a bare Ed25519 seed
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
+    /// Sign nothing: write a new private key to this file, and print the public key to configure
+    #[arg(long, value_name = "FILE")]
+    generate_key: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]
@@ -111,14 +119,31 @@ enum Output {
 }
 
 #[derive(clap::Args)]
+#[command(next_help_heading = "Where the provider sends a signed token")]
+struct TokenFlags {
+    /// Who issued it (iss), as the route's ISSUER
+    #[arg(long)]
+    issuer: Option<String>,
+    /// Whom it is for (aud), as the route's AUDIENCE
+    #[arg(long)]
+    audience: Option<String>,
+    /// A further claim, as in the route's `REQUIRED_CLAIMS`; may be given several times
+    #[arg(long = "claim", value_name = "NAME=VALUE")]
+    claims: Vec<String>,
+}
+
+#[derive(clap::Args)]
 #[command(next_help_heading = "With --provider custom")]
 struct CustomFlags {
-    /// hmac or token
+    /// hmac, token, ed25519, ecdsa or rsa
     #[arg(long)]
     scheme: Option<String>,
-    /// The hash of the HMAC
+    /// The hash of the HMAC, or the signature's algorithm
     #[arg(long)]
     algorithm: Option<String>,
+    /// How an ECDSA signature is written
+    #[arg(long, value_name = "FORM")]
+    ecdsa_form: Option<String>,
     /// The header field of the signature or token
     #[arg(long, value_name = "NAME")]
     signature_header: Option<String>,
@@ -149,7 +174,10 @@ impl Sign {
             return Err(Failure::usage("standard input can be the secret or the body, not both"));
         }
         let scheme = self.scheme()?;
-        let key = Key::new(&scheme, &self.secret.read()?).map_err(Failure::usage)?;
+        if let Some(file) = &self.secret.source.generate_key {
+            return generate_key::run(&self.provider, &scheme, file, self.format);
+        }
+        let key = Key::for_signing(&scheme, &self.secret.read()?).map_err(Failure::usage)?;
         let now = self.now()?;
         let mut draft = self.draft(&scheme, now)?;
         draft::complete(&scheme, &mut draft);
@@ -163,7 +191,34 @@ impl Sign {
         }
     }
 
+    /// The scheme, with what its tokens are to say.
     fn scheme(&self) -> Result<std::sync::Arc<Scheme>, Failure> {
+        let scheme = self.provider_scheme()?;
+        if self.token.issuer.is_none() && self.token.audience.is_none() && self.token.claims.is_empty() {
+            return Ok(scheme);
+        }
+        let mut scheme = Scheme::clone(&scheme);
+        let Proof::Jwt(jwt) = &mut scheme.proof else {
+            return Err(Failure::usage("--issuer, --audience and --claim are for providers that send signed tokens"));
+        };
+        let Some(mut rules) = jwt.rules().cloned() else {
+            return Err(Failure::usage("this provider's tokens carry no claims"));
+        };
+        let one = |text: &Option<String>| text.iter().map(|text| text.as_str().into()).collect::<Box<[Box<str>]>>();
+        if self.token.issuer.is_some() {
+            rules.issuers = one(&self.token.issuer);
+        }
+        if self.token.audience.is_some() {
+            rules.audiences = one(&self.token.audience);
+        }
+        let claims: Result<Vec<_>, _> = self.token.claims.iter().map(|text| Required::parse(text)).collect();
+        let claims = claims.map_err(|fault| Failure::usage(format!("--claim {fault}")))?;
+        rules.required = rules.required.into_iter().chain(claims).collect();
+        jwt.set_rules(rules);
+        Ok(scheme.into())
+    }
+
+    fn provider_scheme(&self) -> Result<std::sync::Arc<Scheme>, Failure> {
         let fields = self.custom.fields();
         let told = |faults: Vec<providers::Fault>| {
             let flag = |key| format!("--{}", providers::custom_field(key).to_ascii_lowercase().replace('_', "-"));
@@ -252,6 +307,7 @@ impl CustomFlags {
         CustomFields {
             scheme: self.scheme.clone(),
             algorithm: self.algorithm.clone(),
+            ecdsa_form: self.ecdsa_form.clone(),
             signature_header: self.signature_header.clone(),
             signature_format: self.signature_format.clone(),
             signature_encoding: self.signature_encoding.clone(),

@@ -4,6 +4,7 @@
 //! Bounded: a file of a setting is small, and one that is not is a mistake.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -17,6 +18,9 @@ const MAX_FILE: u64 = 1 << 20;
 
 /// The most files in a key directory: far more than can be active, so that the count is told by the keys themselves.
 const MAX_FILES: usize = 64;
+
+/// The most files of certificates and keys in a directory and those in it: a look reads all of them.
+const MAX_HALVES: usize = 2 * MAX_FILES;
 
 /// A file as it was found.
 pub(super) struct Content {
@@ -50,9 +54,27 @@ pub(super) enum Unreadable {
     /// A directory inside a key directory.
     #[error("holds {0:?}, which is not a regular file")]
     Nested(String),
-    /// More than [`MAX_FILES`].
-    #[error("holds more than {MAX_FILES} files")]
-    TooMany,
+    /// More than [`MAX_FILES`] or [`MAX_HALVES`].
+    #[error("holds more than {0} files")]
+    TooMany(usize),
+}
+
+/// How a path is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Look {
+    /// A file, or a directory of files.
+    Plain,
+    /// Certificates and their keys: see [`Files::read_pairs`].
+    Pairs,
+}
+
+impl Look {
+    fn at(self, path: &Path) -> Result<Found, Unreadable> {
+        match self {
+            Self::Plain => look(path),
+            Self::Pairs => pairs(path),
+        }
+    }
 }
 
 /// Stands for what was found at a path.
@@ -60,20 +82,32 @@ type Fingerprint = [u8; 32];
 
 /// The paths that were read, and what was found there.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub(super) struct Files(BTreeMap<PathBuf, Fingerprint>);
+pub(super) struct Files(BTreeMap<(PathBuf, Look), Fingerprint>);
 
 impl Files {
     /// Reads a file or a directory of files, and remembers what was found.
     pub(super) fn read(&mut self, path: &Path) -> Result<Found, Unreadable> {
-        let found = look(path);
+        self.found(path, Look::Plain)
+    }
+
+    /// Reads a file, or the certificates and keys of a directory: its files, and those of the directories in it, whose
+    /// names end in `.crt` or `.key`. They are named by their path inside of it; a Secret that is mounted for each
+    /// certificate has its own directory. Other files are not looked at.
+    pub(super) fn read_pairs(&mut self, path: &Path) -> Result<Found, Unreadable> {
+        self.found(path, Look::Pairs)
+    }
+
+    fn found(&mut self, path: &Path, look: Look) -> Result<Found, Unreadable> {
+        let found = look.at(path);
         // The first look stays: if a second one in the same load finds something else, the next poll finds a change.
-        self.0.entry(path.to_owned()).or_insert_with(|| fingerprint(&found));
+        self.0.entry((path.to_owned(), look)).or_insert_with(|| fingerprint(&found));
         found
     }
 
     /// The same paths, as they are now.
     pub(super) fn again(&self) -> Self {
-        Self(self.0.keys().map(|path| (path.clone(), fingerprint(&look(path)))).collect())
+        let again = |key: &(PathBuf, Look)| (key.clone(), fingerprint(&key.1.at(&key.0)));
+        Self(self.0.keys().map(again).collect())
     }
 
     /// Takes over what `other` found, and keeps the rest.
@@ -83,7 +117,7 @@ impl Files {
 
     /// The paths.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.0.keys().map(PathBuf::as_path)
+        self.0.keys().map(|(path, _)| path.as_path())
     }
 }
 
@@ -110,7 +144,7 @@ fn file(path: &Path) -> Result<Content, Unreadable> {
     Ok(Content { bytes, modified: modified(&metadata) })
 }
 
-fn directory(path: &Path) -> Result<Vec<(String, Content)>, Unreadable> {
+fn names(path: &Path) -> Result<Vec<OsString>, Unreadable> {
     let mut names = Vec::new();
     for entry in fs::read_dir(path)? {
         let name = entry?.file_name();
@@ -118,11 +152,49 @@ fn directory(path: &Path) -> Result<Vec<(String, Content)>, Unreadable> {
             names.push(name);
         }
         if names.len() > MAX_FILES {
-            return Err(Unreadable::TooMany);
+            return Err(Unreadable::TooMany(MAX_FILES));
         }
     }
     names.sort();
-    let read = |name: std::ffi::OsString| {
+    Ok(names)
+}
+
+fn pairs(path: &Path) -> Result<Found, Unreadable> {
+    if !fs::metadata(path)?.is_dir() {
+        return file(path).map(Found::File);
+    }
+    let mut found = Vec::new();
+    for name in names(path)? {
+        let inside = path.join(&name);
+        let name = name.to_string_lossy();
+        if fs::metadata(&inside)?.is_dir() {
+            let below = names(&inside)?;
+            let below = below.iter().map(|file| (format!("{name}/{}", file.to_string_lossy()), inside.join(file)));
+            read_halves(below, &mut found)?;
+        } else {
+            read_halves([(name.into_owned(), inside)], &mut found)?;
+        }
+    }
+    Ok(Found::Directory(found))
+}
+
+fn read_halves(
+    files: impl IntoIterator<Item = (String, PathBuf)>,
+    found: &mut Vec<(String, Content)>,
+) -> Result<(), Unreadable> {
+    for (name, path) in files {
+        if matches!(name.rsplit_once('.'), Some((_, "crt" | "key"))) {
+            found.push((name, file(&path)?));
+        }
+        if found.len() > MAX_HALVES {
+            return Err(Unreadable::TooMany(MAX_HALVES));
+        }
+    }
+    Ok(())
+}
+
+fn directory(path: &Path) -> Result<Vec<(String, Content)>, Unreadable> {
+    let read = |name: OsString| {
         let shown = name.to_string_lossy().into_owned();
         match file(&path.join(&name)) {
             Ok(content) => Ok((shown, content)),
@@ -130,7 +202,7 @@ fn directory(path: &Path) -> Result<Vec<(String, Content)>, Unreadable> {
             Err(other) => Err(other),
         }
     };
-    names.into_iter().map(read).collect()
+    names(path)?.into_iter().map(read).collect()
 }
 
 fn modified(metadata: &Metadata) -> Option<u64> {

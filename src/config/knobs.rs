@@ -22,21 +22,15 @@ pub struct Knob {
     pub help: &'static str,
     /// Whether its value is a secret or the path of one (and so might be the secret itself by mistake): never shown.
     pub secret: bool,
-    /// Whether it can be set to anything but its default yet.
-    pub built: bool,
 }
 
 impl Knob {
     const fn new(name: &'static str, default: &'static str, accepts: &'static str, help: &'static str) -> Self {
-        Self { name, default, accepts, help, secret: false, built: true }
+        Self { name, default, accepts, help, secret: false }
     }
 
     const fn secret(self) -> Self {
         Self { secret: true, ..self }
-    }
-
-    const fn later(self) -> Self {
-        Self { built: false, ..self }
     }
 
     /// Whether `<name>_FILE`, the path of a file that holds the value, may stand for it. Not where the value is such a

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::auth::keys::Key;
+use crate::fetch::source::Known;
 use crate::policy::{ErrorDetail, Policy, Route, Timeouts};
 use crate::route::{PathPattern, RouteTable};
 
@@ -11,7 +12,10 @@ use super::files::Files;
 use super::process::{self, Bounds};
 use super::reader::{Loading, Reader, without_newline};
 use super::route::{self, Surroundings};
-use super::{Config, Environment, Fault, PREFIX, Watch, names, own_providers, tls, values};
+use super::tls::{Last, Tls};
+use super::{
+    Config, Environment, Fault, PREFIX, Watch, fetch, front, names, own_providers, ranges, tls, upstream, values,
+};
 
 /// Loads the configuration, and tells what to watch. Reads the environment that it is given, the files that settings
 /// name, and the number of CPUs.
@@ -26,7 +30,8 @@ pub fn load(environment: &Environment) -> Result<(Config, Watch), Vec<Fault>> {
     loading.files = Files::default();
     match read_policy(&mut loading, bounds) {
         Some(policy) if loading.faults.is_empty() => {
-            let watch = Watch::new(environment.clone(), bounds, loading.files);
+            let last = Last { tls: Tls::of(&policy), ..loading.last };
+            let watch = Watch::new(environment.clone(), bounds, loading.files, last, loading.known);
             Ok((Config { process, policy }, watch))
         }
         _ => Err(loading.into_faults()),
@@ -34,35 +39,78 @@ pub fn load(environment: &Environment) -> Result<(Config, Watch), Vec<Fault>> {
 }
 
 /// Loads the policy anew. What holds for the life of the process is left as it is, so that nothing there can keep a
-/// revoked key alive. Gives the files that were read, too.
-pub(super) fn reload(environment: &Environment, bounds: Bounds) -> (Files, Result<Policy, Vec<Fault>>) {
+/// revoked key alive; and so is the listener's TLS if it is broken, with its faults in `kept`. What is `known` of the
+/// network is kept too: a policy that names the same source finds it. Gives the files that were read, too.
+pub(super) fn reload(
+    environment: &Environment,
+    bounds: Bounds,
+    last: &mut Last,
+    kept: &mut Vec<Fault>,
+    known: &mut Known,
+) -> (Files, Result<Policy, Vec<Fault>>) {
     let mut loading = Loading::new(environment);
+    (loading.last, loading.known) = (last.clone(), std::mem::take(known));
     let policy = read_policy(&mut loading, bounds);
     let files = std::mem::take(&mut loading.files);
+    *known = std::mem::take(&mut loading.known);
     match policy {
-        Some(policy) if loading.faults.is_empty() => (files, Ok(policy)),
-        _ => (files, Err(loading.into_faults())),
+        Some(policy) if loading.faults.is_empty() => {
+            *last = Last { tls: Tls::of(&policy), ..loading.last };
+            *kept = loading.kept;
+            (files, Ok(policy))
+        }
+        _ => {
+            loading.faults.append(&mut loading.kept);
+            (files, Err(loading.into_faults()))
+        }
     }
 }
 
 fn read_policy(loading: &mut Loading<'_>, bounds: Bounds) -> Option<Policy> {
     let mut reader = loading.global();
-    reader.refuse_unbuilt();
-    let tls = tls::read(&mut reader, bounds);
+    let before = reader.faults();
+    let (tls, https_by_proxy) = tls::read(&mut reader, bounds);
+    let tls = loading.good_tls(tls, before);
+    let mut reader = loading.global();
+    let front = front::read(&mut reader, https_by_proxy);
     let timeouts = timeouts(&mut reader);
     let error_detail = reader.value("ERROR_DETAIL", error_detail).unwrap_or(ErrorDetail::Minimal);
     let resign = resign(&mut reader);
     let body_digest = reader.value("AUDIT_BODY_DIGEST", values::boolean).unwrap_or_default();
-    let upstreams = reader.value("UPSTREAM", values::upstream).into_iter().collect();
+    let authorities = upstream::authorities(&mut reader);
+    let upstreams = reader.value("UPSTREAM", |text| authorities.upstream(text)).into_iter().collect();
     let providers = own_providers::read(&mut reader);
-    let mut around = Surroundings { max_buffered: bounds.max_buffered, upstreams, providers };
-    let routes = routes(loading, &mut around)?;
-    let (tls, tls_expires) = tls.map(|tls| (tls.config, tls.expires)).unzip();
-    let upstreams = around.upstreams;
-    Some(Policy { routes, upstreams, timeouts, error_detail, resign, body_digest, tls, tls_expires })
+    let (trust, known) = (fetch::trust(&mut reader), reader.take_known());
+    let (max_buffered, asks_clients) = (bounds.max_buffered, reader.is_set("TLS_CLIENT_CA_FILE"));
+    let ranges = ranges::read(&mut reader);
+    let mut around =
+        Surroundings { max_buffered, upstreams, authorities, providers, ranges, asks_clients, trust, known };
+    let routes = routes(loading, &mut around);
+    loading.known = std::mem::take(&mut around.known);
+    upstream::refuse_unused(&mut loading.global(), &around.upstreams);
+    let routes = routes?;
+    let client = fetch::client(&mut loading.global(), &routes, around.trust);
+    let (routes, upstreams) = (RouteTable::new(routes), around.upstreams);
+    let (tls, tls_expires, clients) = match tls {
+        Some(Tls { config, expires, clients }) => (Some(config), Some(expires), clients),
+        None => (None, None, None),
+    };
+    Some(Policy {
+        routes,
+        upstreams,
+        timeouts,
+        error_detail,
+        resign,
+        body_digest,
+        tls,
+        tls_expires,
+        clients,
+        front,
+        client,
+    })
 }
 
-fn routes(loading: &mut Loading<'_>, around: &mut Surroundings) -> Option<RouteTable> {
+fn routes(loading: &mut Loading<'_>, around: &mut Surroundings) -> Option<Vec<Route>> {
     let names = names::routes(loading.environment());
     if names.is_empty() {
         loading.faults.push(no_route());
@@ -70,13 +118,12 @@ fn routes(loading: &mut Loading<'_>, around: &mut Surroundings) -> Option<RouteT
     let mut paths = BTreeMap::new();
     let read = |name| {
         let mut reader = loading.route(name);
-        reader.refuse_unbuilt();
         let path = path(&mut reader, name, &mut paths);
         route::read(&mut reader, name, path, around)
     };
     // All are read before the first that failed ends it.
     let routes: Vec<Option<Route>> = names.into_iter().map(read).collect();
-    Some(RouteTable::new(routes.into_iter().collect::<Option<_>>()?))
+    routes.into_iter().collect()
 }
 
 fn no_route() -> Fault {

@@ -8,16 +8,23 @@
 pub mod knobs;
 pub mod values;
 
+mod certificates;
+mod claims;
+mod fetch;
 mod files;
+mod front;
 mod load;
 mod names;
 mod own_providers;
 mod process;
+mod ranges;
+mod rates;
 mod reader;
 mod route;
 mod secrets;
 mod store;
 mod tls;
+mod upstream;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -35,6 +42,7 @@ pub use process::chain_key;
 pub use secrets::{keys_at, keys_of_lines};
 pub use watch::Watch;
 
+use crate::limits::Terms;
 use crate::observe::audit_log::Destination;
 use crate::observe::chain::Hasher;
 use crate::policy::Policy;
@@ -64,6 +72,8 @@ pub struct Process {
     pub max_in_flight: usize,
     /// Bytes of bodies that are held at once, at most.
     pub max_buffered: u64,
+    /// The limits of sources and connections.
+    pub limits: Terms,
     /// Remembered claims, at most.
     pub replay_max_entries: usize,
     /// What gives way when that many are remembered.

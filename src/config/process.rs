@@ -8,6 +8,7 @@ use crate::observe::audit_log::Destination;
 use crate::observe::chain::Hasher;
 use crate::replay::Full;
 
+use super::rates;
 use super::reader::{Reader, without_newline};
 use super::store;
 use super::values::{self, Parsed};
@@ -45,6 +46,7 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> (Process, Bounds) {
         max_connections: reader.value("MAX_CONNECTIONS", values::count).unwrap_or_default(),
         max_in_flight: reader.value("MAX_IN_FLIGHT", values::count).unwrap_or_default(),
         max_buffered: max_buffered.unwrap_or_default(),
+        limits: rates::terms(reader),
         replay_max_entries: reader.value("REPLAY_MAX_ENTRIES", values::count).unwrap_or_default(),
         replay_full: reader.value("REPLAY_FULL", replay_full).unwrap_or(Full::Auto),
         replay_journal: reader.value("REPLAY_JOURNAL", values::directory),

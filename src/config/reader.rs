@@ -8,8 +8,11 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::fetch::source::Known;
+
 use super::files::{Content, Files, Found, Unreadable};
 use super::knobs::{GLOBAL, Knob, ROUTE};
+use super::tls::{Last, Resumption, Tls};
 use super::values::Parsed;
 use super::{Environment, Fault, PREFIX};
 
@@ -20,6 +23,12 @@ pub(super) struct Loading<'e> {
     pub(super) files: Files,
     /// What is wrong.
     pub(super) faults: Vec<Fault>,
+    /// What is fetched already, for an earlier policy.
+    pub(super) known: Known,
+    /// What is wrong with what is kept as it was.
+    pub(super) kept: Vec<Fault>,
+    /// What the last load has left, and then what this one leaves.
+    pub(super) last: Last,
 }
 
 /// The settings under one prefix.
@@ -34,7 +43,8 @@ struct Faulted;
 
 impl<'e> Loading<'e> {
     pub(super) fn new(environment: &'e Environment) -> Self {
-        Self { environment, files: Files::default(), faults: Vec::new() }
+        let (files, faults, kept) = (Files::default(), Vec::new(), Vec::new());
+        Self { environment, files, faults, known: Known::default(), kept, last: Last::default() }
     }
 
     pub(super) fn environment(&self) -> &'e Environment {
@@ -49,6 +59,18 @@ impl<'e> Loading<'e> {
     /// The settings of the route of that name, as variables write it.
     pub(super) fn route(&mut self, name: &str) -> Reader<'_, 'e> {
         Reader { loading: self, prefix: format!("{PREFIX}ROUTE_{name}_"), knobs: ROUTE }
+    }
+
+    /// What the listener speaks: what was found, or the last that was good if since then, when there were `before` faults,
+    /// others were found.
+    pub(super) fn good_tls(&mut self, found: Option<Tls>, before: usize) -> Option<Tls> {
+        match &self.last.tls {
+            Some(last) if self.faults.len() > before => {
+                self.kept.extend(self.faults.drain(before..));
+                Some(last.clone())
+            }
+            _ => found,
+        }
     }
 
     /// The faults by variable, each once.
@@ -106,6 +128,18 @@ impl Reader<'_, '_> {
         }
     }
 
+    /// The file, or the directory of certificates and keys, that a setting names, and its path.
+    pub(super) fn pairs(&mut self, name: &str) -> Option<(PathBuf, Found)> {
+        let path = PathBuf::from(self.value(name, |text| Ok(text.to_owned()))?);
+        let found = self.loading.files.read_pairs(&path);
+        found.map_err(|unreadable| self.fault(name, told(&path, &unreadable, false))).ok().map(|found| (path, found))
+    }
+
+    /// What sessions are resumed by, which outlives a load: see [`Resumption`].
+    pub(super) fn resumption(&mut self) -> &mut Option<Resumption> {
+        &mut self.loading.last.resumption
+    }
+
     /// Whether a setting is set, by itself or by a file.
     pub(super) fn is_set(&self, name: &str) -> bool {
         let variable = self.variable(name);
@@ -124,21 +158,20 @@ impl Reader<'_, '_> {
         self.loading.faults.push(Fault { variable, problem: problem.into(), accepted, hint });
     }
 
+    /// How many faults have been kept.
+    pub(super) fn faults(&self) -> usize {
+        self.loading.faults.len()
+    }
+
     /// Whether a fault of a setting has been kept.
     pub(super) fn has_fault(&self, name: &str) -> bool {
         let (variable, file) = (self.variable(name), self.file_form(name));
         self.loading.faults.iter().any(|fault| fault.variable == variable || Some(&fault.variable) == file.as_ref())
     }
 
-    /// Refuses what is not built yet: to accept it and do nothing would be a hole.
-    pub(super) fn refuse_unbuilt(&mut self) {
-        for knob in self.knobs.iter().filter(|knob| !knob.built) {
-            if let Ok(Some(text)) = self.text(knob.name)
-                && (knob.default.is_empty() || *text != knob.default)
-            {
-                self.fault(knob.name, "is not built yet");
-            }
-        }
+    /// Takes over what is fetched already.
+    pub(super) fn take_known(&mut self) -> Known {
+        std::mem::take(&mut self.loading.known)
     }
 
     /// The full name of a setting's variable.

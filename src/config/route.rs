@@ -5,24 +5,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::challenge::Challenge;
-use crate::auth::scheme::{Scheme, SignaturePlace};
+use crate::auth::san::SanPattern;
+use crate::auth::scheme::{Proof, Scheme, SignaturePlace};
+use crate::fetch::source::Known;
 use crate::inspect::Schema;
-use crate::policy::{Mode, OnDuplicate, Route, Upstream, VerifyToken};
-use crate::providers::{self, CustomFields, Provider};
+use crate::policy::{Mode, OnDuplicate, Route, RouteLimits, Upstream, VerifyToken};
+use crate::providers::{self, Asks, CustomFields, Provider};
 use crate::route::PathPattern;
 use crate::suggest;
 
+use super::claims;
+use super::fetch::{self, Trust};
+use super::ranges::Ranges;
+use super::rates;
 use super::reader::Reader;
 use super::secrets;
+use super::upstream::Authorities;
 use super::values::{self, Parsed};
 
 /// The largest body that any route may permit: it is held in memory.
 const MAX_BODY: u64 = 1 << 30;
 
 /// The settings that define a provider of one's own.
-const CUSTOM: [&str; 9] = [
+const CUSTOM: [&str; 10] = [
     "SCHEME",
     "ALGORITHM",
+    "ECDSA_FORM",
     "SIGNATURE_HEADER",
     "SIGNATURE_FORMAT",
     "SIGNATURE_ENCODING",
@@ -38,8 +46,18 @@ pub(super) struct Surroundings {
     pub(super) max_buffered: Option<u64>,
     /// The services so far; the first is the global one.
     pub(super) upstreams: Vec<Upstream>,
+    /// Whom services over TLS are believed by.
+    pub(super) authorities: Authorities,
     /// The user's own providers.
     pub(super) providers: Vec<Provider>,
+    /// The networks that have names.
+    pub(super) ranges: Ranges,
+    /// Whether clients are asked for certificates, so that one can be a proof.
+    pub(super) asks_clients: bool,
+    /// Where connections may go.
+    pub(super) trust: Trust,
+    /// What is fetched already.
+    pub(super) known: Known,
 }
 
 /// Asks for every setting of a route. `None` only after a fault: everything is asked for before the first `?`.
@@ -51,35 +69,31 @@ pub(super) fn read(
 ) -> Option<Route> {
     let provider = provider(reader, &around.providers);
     let scheme = provider.as_ref().map(|(_, scheme)| scheme.as_ref());
-    if let Some(scheme) = scheme {
-        refuse_contradictions(reader, scheme, path.as_ref());
-    }
-    let keys = secrets::keys(reader, scheme);
-    let secret_max_age = secret_max_age(reader);
-    let verify_token = verify_token(reader, scheme);
+    refuse_contradictions(reader, scheme, path.as_ref(), around.asks_clients);
+    let network = fetch::network(reader, scheme, &around.trust, &mut around.known);
+    let keys = secrets::keys_and_ring(reader, scheme, &network);
+    let (secret_max_age, verify_token) = (secret_max_age(reader), verify_token(reader, scheme));
     let methods = reader.value("METHODS", methods).unwrap_or_default();
     let content_types = reader.value("CONTENT_TYPES", |text| values::list(text, values::media_type));
-    let max_body = max_body(reader, around.max_buffered);
-    let sources = reader.value("SOURCES", |text| values::list(text, values::network)).unwrap_or_default();
-    let events = reader.value("EVENTS", |text| values::list(text, values::event)).unwrap_or_default();
-    let schema = schema(reader);
-    let expires = reader.value("EXPIRES", values::date);
-    let owner = reader.value("OWNER", values::label);
-    let mode = reader.value("MODE", mode).unwrap_or(Mode::Enforce);
-    let tolerance = reader.value("TOLERANCE", values::positive_duration);
+    let (max_body, client_sans) = (max_body(reader, around.max_buffered), client_sans(reader, around.asks_clients));
+    let sources = reader.value("SOURCES", |text| around.ranges.resolve(text)).unwrap_or_default();
+    let (events, schema) = (reader.value("EVENTS", |text| values::list(text, values::event)), schema(reader));
+    let (expires, owner, limits) = terms(reader);
+    let (mode, tolerance) = (reader.value("MODE", mode), reader.value("TOLERANCE", values::positive_duration));
     let replay = replay(reader, scheme.is_some_and(|scheme| scheme.repeats));
-    let on_duplicate = reader.value("ON_DUPLICATE", on_duplicate).unwrap_or(OnDuplicate::ByKind);
-    let delivery_id = reader.value("DELIVERY_ID", values::field);
-    let upstream = upstream(reader, &mut around.upstreams);
-    let upstream_path = reader.value("UPSTREAM_PATH", values::plain_path);
+    let (on_duplicate, delivery_id) =
+        (reader.value("ON_DUPLICATE", on_duplicate), reader.value("DELIVERY_ID", values::field));
+    let (upstream, upstream_path) = (upstream(reader, around), reader.value("UPSTREAM_PATH", values::plain_path));
     let public_url = reader.value("PUBLIC_URL", values::public_url);
 
-    let (path, (provider, scheme), keys) = (path?, provider?, keys?);
+    let (path, (provider, scheme), (keys, key_ring)) = (path?, provider?, keys?);
     Some(Route {
         name: name.to_ascii_lowercase().into(),
         path,
         provider,
         keys,
+        key_ring,
+        network,
         secret_max_age,
         verify_token,
         public_url,
@@ -89,25 +103,36 @@ pub(super) fn read(
         max_body,
         tolerance: tolerance.unwrap_or(scheme.tolerance),
         replay,
-        on_duplicate,
+        on_duplicate: on_duplicate.unwrap_or(OnDuplicate::ByKind),
         delivery_id: delivery_id.or_else(|| scheme.delivery_id.clone()),
         scheme,
         sources,
-        events,
+        client_sans,
+        events: events.unwrap_or_default(),
         schema,
         upstream,
         upstream_path,
-        mode,
+        mode: mode.unwrap_or(Mode::Enforce),
         expires,
         owner,
+        limits,
     })
 }
 
-/// The provider's id and scheme: the user's own, the catalogue's, or the route's.
+/// The provider's id, and its scheme with what the route asks of it.
 fn provider(reader: &mut Reader<'_, '_>, own: &[Provider]) -> Option<(Box<str>, Arc<Scheme>)> {
+    let chosen = chosen(reader, own);
+    claims::of_route(reader, chosen)
+}
+
+/// The provider's id and scheme: the user's own, the catalogue's, or the route's.
+fn chosen(reader: &mut Reader<'_, '_>, own: &[Provider]) -> Option<claims::Chosen> {
     let id = reader.required("PROVIDER", |text| Ok(text.to_owned()))?;
     if id == "custom" {
-        return custom(reader).map(|scheme| (id.into(), Arc::new(scheme)));
+        return custom(reader).map(|scheme| {
+            let asks = Asks::of_custom(&scheme);
+            (id.into(), Arc::new(scheme), asks)
+        });
     }
     let own_one = own.iter().find(|provider| provider.id == id || provider.aliases.contains(&id));
     let Some(provider) = own_one.or_else(|| providers::find(&id)) else {
@@ -122,13 +147,10 @@ fn provider(reader: &mut Reader<'_, '_>, own: &[Provider]) -> Option<(Box<str>, 
     }
     let fields = fields(reader);
     let scheme = provider.scheme_with(&fields).map_err(|faults| keep(reader, faults)).ok()?;
-    Some((provider.id.as_str().into(), scheme))
+    Some((provider.id.as_str().into(), scheme, provider.asks()))
 }
 
 fn refuse_provider(reader: &mut Reader<'_, '_>, id: &str, own: &[Provider]) {
-    if ["oauth", "mtls"].contains(&id) {
-        return reader.fault("PROVIDER", format!("{id:?} is not built yet"));
-    }
     if let Some(known) = providers::unsupported().iter().find(|known| known.id == id) {
         return reader.fault("PROVIDER", format!("{} is not supported: {}", known.name, known.why));
     }
@@ -143,6 +165,7 @@ fn fields(reader: &mut Reader<'_, '_>) -> CustomFields {
     CustomFields {
         scheme: text("SCHEME"),
         algorithm: text("ALGORITHM"),
+        ecdsa_form: text("ECDSA_FORM"),
         signature_format: text("SIGNATURE_FORMAT"),
         signature_encoding: text("SIGNATURE_ENCODING"),
         signed_content: text("SIGNED_CONTENT"),
@@ -176,7 +199,16 @@ fn keep(reader: &mut Reader<'_, '_>, faults: Vec<providers::Fault>) {
 }
 
 /// Settings that the scheme has no use for, and one that it needs.
-fn refuse_contradictions(reader: &mut Reader<'_, '_>, scheme: &Scheme, path: Option<&PathPattern>) {
+fn refuse_contradictions(
+    reader: &mut Reader<'_, '_>,
+    scheme: Option<&Scheme>,
+    path: Option<&PathPattern>,
+    asks_clients: bool,
+) {
+    let Some(scheme) = scheme else { return };
+    if matches!(scheme.proof, Proof::ClientCertificate) && !asks_clients {
+        reader.fault("PROVIDER", "proves itself by its client's certificate, and TLS_CLIENT_CA_FILE is not set");
+    }
     if reader.is_set("TOLERANCE") && scheme.timestamp.is_none() {
         reader.fault("TOLERANCE", "is set, but this provider signs no time");
     }
@@ -209,9 +241,25 @@ fn verify_token(reader: &mut Reader<'_, '_>, scheme: Option<&Scheme>) -> Option<
     reader.value("VERIFY_TOKEN", parse)
 }
 
+fn client_sans(reader: &mut Reader<'_, '_>, asks_clients: bool) -> Vec<SanPattern> {
+    if reader.is_set("CLIENT_SANS") && !asks_clients {
+        reader.fault("CLIENT_SANS", "is set, but without TLS_CLIENT_CA_FILE no client is asked for a certificate");
+    }
+    reader.value("CLIENT_SANS", |text| values::list(text, SanPattern::parse)).unwrap_or_default()
+}
+
+/// Until when, in whose name, and how much.
+fn terms(reader: &mut Reader<'_, '_>) -> (Option<u64>, Option<Box<str>>, RouteLimits) {
+    (reader.value("EXPIRES", values::date), reader.value("OWNER", values::label), rates::of_route(reader))
+}
+
 fn secret_max_age(reader: &mut Reader<'_, '_>) -> Option<Duration> {
-    if reader.is_set("SECRET_MAX_AGE") && reader.is_set("SECRET") {
+    let ageless = ["SECRET", "INTROSPECTION_URL"];
+    if reader.is_set("SECRET_MAX_AGE") && ageless.iter().any(|name| reader.is_set(name)) {
         reader.fault("SECRET_MAX_AGE", "is set, but the age of a key that is not in a file is not known");
+    }
+    if reader.is_set("SECRET_MAX_AGE") && reader.is_set("JWKS_FILE") {
+        reader.fault("SECRET_MAX_AGE", "is set, but the age of a key in a set is not known");
     }
     reader.value("SECRET_MAX_AGE", values::positive_duration)
 }
@@ -256,8 +304,9 @@ fn schema(reader: &mut Reader<'_, '_>) -> Option<Schema> {
 }
 
 /// The index of the route's service; each stands in the list once.
-fn upstream(reader: &mut Reader<'_, '_>, upstreams: &mut Vec<Upstream>) -> usize {
-    let Some(upstream) = reader.value("UPSTREAM", values::upstream) else { return 0 };
+fn upstream(reader: &mut Reader<'_, '_>, around: &mut Surroundings) -> usize {
+    let Some(upstream) = reader.value("UPSTREAM", |text| around.authorities.upstream(text)) else { return 0 };
+    let upstreams = &mut around.upstreams;
     upstreams.iter().position(|known| *known == upstream).unwrap_or_else(|| {
         upstreams.push(upstream);
         upstreams.len() - 1

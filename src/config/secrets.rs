@@ -1,19 +1,86 @@
-//! A route's secret, from the variable itself, a file of lines, or a directory of files as Kubernetes mounts a Secret.
+//! A route's secret, from the variable itself, a file of lines, or a directory of files as Kubernetes mounts a Secret;
+//! or its sender's public keys, in the same places or in a file with a set of them.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use crate::auth::keyring::KeyRing;
 use crate::auth::keys::{KeyText, Keys};
-use crate::auth::scheme::Scheme;
+use crate::auth::scheme::{Jwks, Proof, Scheme};
+use crate::auth::signature::{KeySet, pem_blocks};
+use crate::policy::Network;
 
+use super::certificates;
 use super::files::{Content, Files, Found};
 use super::reader::{Reader, without_newline};
 
+/// The keys of a route, and the ring of those that come as a set.
+pub(super) fn keys_and_ring(
+    reader: &mut Reader<'_, '_>,
+    scheme: Option<&Scheme>,
+    network: &Network,
+) -> Option<(Keys, Option<Arc<KeyRing>>)> {
+    if scheme.is_some_and(|scheme| matches!(scheme.proof, Proof::ClientCertificate)) {
+        refuse_keys(reader);
+        return Some((Keys::none(), None));
+    }
+    if scheme.is_some_and(|scheme| scheme.key_source.chain.is_some()) {
+        return certificates::chains(reader).map(|ring| (Keys::none(), Some(ring)));
+    }
+    if network.keys.is_some() || network.tokens.is_some() {
+        return Some((Keys::none(), network.keys.as_ref().map(|fetched| fetched.ring().clone())));
+    }
+    if let Some(named) = &network.named {
+        // The keys are the provider's; what is configured says for whom it must have signed.
+        return keys(reader, scheme).map(|keys| (keys, Some(named.ring().clone())));
+    }
+    if reader.is_set("JWKS_URL") || reader.is_set("INTROSPECTION_URL") {
+        // What is wrong with it has been told; the others are asked for the sake of their own faults.
+        if ["JWKS_FILE", "SECRET", "SECRET_FILE"].iter().any(|name| reader.is_set(name)) {
+            configured(reader, scheme);
+        }
+        return None;
+    }
+    if reader.has_fault("ISSUER") && !["JWKS_FILE", "SECRET", "SECRET_FILE"].iter().any(|name| reader.is_set(name)) {
+        // So has what is wrong with that, where keys were looked for.
+        return None;
+    }
+    configured(reader, scheme)
+}
+
+/// The keys that stand in the environment or in files.
+fn configured(reader: &mut Reader<'_, '_>, scheme: Option<&Scheme>) -> Option<(Keys, Option<Arc<KeyRing>>)> {
+    if !reader.is_set("JWKS_FILE") {
+        return keys(reader, scheme).map(|keys| (keys, None));
+    }
+    if reader.is_set("SECRET") || reader.is_set("SECRET_FILE") {
+        keys(reader, scheme);
+        reader.fault("JWKS_FILE", "is set, and SECRET or SECRET_FILE too; only one of them is accepted");
+    }
+    if scheme.is_some_and(|scheme| scheme.key_source.jwks == Jwks::None) {
+        reader.fault("JWKS_FILE", "is set, but this provider publishes no set of keys: its key is the SECRET");
+    }
+    let (path, content) = reader.file("JWKS_FILE")?;
+    let set = KeySet::from_jwks(&content.bytes, scheme?.key_source.strength);
+    let set = set.map_err(|fault| reader.fault("JWKS_FILE", format!("{} {fault}", path.display()))).ok()?;
+    Some((Keys::none(), Some(Arc::new(KeyRing::of(set)))))
+}
+
+/// A route whose sender proves itself by the connection has none.
+fn refuse_keys(reader: &mut Reader<'_, '_>) {
+    for name in ["SECRET", "SECRET_FILE", "JWKS_FILE"] {
+        if reader.is_set(name) {
+            reader.fault(name, "is set, but this provider proves itself by its client's certificate");
+        }
+    }
+}
+
 /// The keys of a route. Without a scheme they are read all the same, for their faults and for the watch.
-pub(super) fn keys(reader: &mut Reader<'_, '_>, scheme: Option<&Scheme>) -> Option<Keys> {
+fn keys(reader: &mut Reader<'_, '_>, scheme: Option<&Scheme>) -> Option<Keys> {
     let (name, secrets) = match (reader.is_set("SECRET"), reader.is_set("SECRET_FILE")) {
-        (true, false) => ("SECRET", vec![inline(reader)?]),
+        (true, false) => ("SECRET", inline(reader)?),
         (false, true) => ("SECRET_FILE", from_files(reader)?),
         (true, true) => {
             let other = reader.variable("SECRET_FILE");
@@ -22,17 +89,25 @@ pub(super) fn keys(reader: &mut Reader<'_, '_>, scheme: Option<&Scheme>) -> Opti
         }
         (false, false) => {
             let other = reader.variable("SECRET");
-            reader.fault("SECRET_FILE", format!("neither it nor {other} is set, and a route needs a secret"));
+            let or_set = match scheme.map(|scheme| &scheme.key_source.jwks) {
+                Some(Jwks::Somewhere | Jwks::At(_)) => {
+                    "; this provider's set of keys may stand in JWKS_FILE or at JWKS_URL instead"
+                }
+                Some(Jwks::None) | None => "",
+            };
+            let problem = format!("neither it nor {other} is set, and a route needs a secret{or_set}");
+            reader.fault("SECRET_FILE", problem);
             return None;
         }
     };
     Keys::new(scheme?, &secrets).map_err(|fault| reader.fault(name, fault.to_string())).ok()
 }
 
-/// One key. A newline at its end is an accident of how the variable was made, never a part of it.
-fn inline(reader: &mut Reader<'_, '_>) -> Option<KeyText> {
+/// One key, or one for each PEM block. A newline at its end is an accident of how the variable was made, never a part of
+/// it.
+fn inline(reader: &mut Reader<'_, '_>) -> Option<Vec<KeyText>> {
     let text = reader.value("SECRET", |text| Ok(Zeroizing::new(text.as_bytes().to_vec())))?;
-    Some(KeyText::new("1", without_newline(&text)))
+    Some(keys_of_pem(&text).unwrap_or_else(|| vec![KeyText::new("1", without_newline(&text))]))
 }
 
 fn from_files(reader: &mut Reader<'_, '_>) -> Option<Vec<KeyText>> {
@@ -48,12 +123,26 @@ pub fn keys_at(path: &Path) -> Result<Vec<KeyText>, String> {
     found.map(of_found).map_err(|unreadable| format!("{} {unreadable}", path.display()))
 }
 
-/// The keys of a file that has one a line, numbered from 1. Empty lines are passed over.
+/// The keys of a file that has one a line, or one for each PEM block, numbered from 1. Empty lines are passed over.
 #[must_use]
 pub fn keys_of_lines(bytes: &[u8]) -> Vec<KeyText> {
+    if let Some(keys) = keys_of_pem(bytes) {
+        return keys;
+    }
+    // To sign with: what is signed for, and the private key after it.
+    if memchr::memmem::find(bytes, b"PRIVATE KEY-----").is_some() {
+        return vec![KeyText::new("1", bytes)];
+    }
     let lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let keys = lines.filter(|line| !line.is_empty()).enumerate();
     keys.map(|(index, line)| KeyText::new(&(index + 1).to_string(), line)).collect()
+}
+
+/// The PEM blocks of a text that begins with one. What openssl writes before a key of a curve is none.
+fn keys_of_pem(bytes: &[u8]) -> Option<Vec<KeyText>> {
+    let text = str::from_utf8(bytes.trim_ascii_start()).ok().filter(|text| text.starts_with("-----BEGIN "))?;
+    let blocks = pem_blocks(text).filter(|block| !block.starts_with("-----BEGIN EC PARAMETERS"));
+    Some(blocks.enumerate().map(|(index, block)| KeyText::new(&(index + 1).to_string(), block.as_bytes())).collect())
 }
 
 fn of_found(found: Found) -> Vec<KeyText> {

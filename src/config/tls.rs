@@ -1,22 +1,29 @@
-//! The listener's TLS settings: a certificate chain and its key from two files, or plaintext where that was asked for.
+//! The listener's TLS settings: certificates and their keys, versions, and what clients must show; or plaintext, where a
+//! proxy ends TLS or where that was asked for.
 //!
-//! `x509-parser` reads the end of the certificate's life: it is kept by the Rusticata project, is plain Rust without
-//! `unsafe`, and neither rustls nor webpki tells that date.
+//! The suites are those of rustls with ring: AES-GCM and ChaCha20-Poly1305 under TLS 1.3, and the same behind ECDHE under
+//! TLS 1.2; groups X25519, P-256 and P-384. `x509-parser` reads the end of a certificate's life and its names: it is kept
+//! by the Rusticata project, is plain Rust without `unsafe`, and neither rustls nor webpki tells them.
 
-use std::path::PathBuf;
+mod clients;
+mod pairs;
+mod resumption;
+
 use std::sync::Arc;
 
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{self, ServerConfig, SupportedProtocolVersion};
-use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::files::Content;
+use crate::policy::{ClientTrust, Policy};
+
 use super::process::Bounds;
 use super::reader::Reader;
 use super::values::{self, Parsed};
+use pairs::Pairs;
+
+pub(super) use clients::roots_of;
+pub(super) use resumption::Resumption;
 
 /// The files of a certificate and its key.
 const FILES: [&str; 2] = ["TLS_CERT_FILE", "TLS_KEY_FILE"];
@@ -27,37 +34,57 @@ const FROM_12: Versions = &[&TLS13, &TLS12];
 const FROM_13: Versions = &[&TLS13];
 
 /// What the listener speaks.
+#[derive(Clone)]
 pub(super) struct Tls {
     /// Certificates and versions.
     pub(super) config: Arc<ServerConfig>,
-    /// When the certificate ends, in seconds since the Unix epoch.
+    /// When the first certificate ends, in seconds since the Unix epoch.
     pub(super) expires: u64,
+    /// Whom client certificates must come from.
+    pub(super) clients: Option<ClientTrust>,
+}
+
+/// What a load takes over from the one before it.
+#[derive(Clone, Default)]
+pub(super) struct Last {
+    /// What sessions are resumed by.
+    pub(super) resumption: Option<Resumption>,
+    /// What the listener spoke: while what it is to speak now is broken, it goes on with that, so that a broken certificate
+    /// does not keep a route's revoked key in force.
+    pub(super) tls: Option<Tls>,
+}
+
+impl Tls {
+    /// That of a policy.
+    pub(super) fn of(policy: &Policy) -> Option<Self> {
+        let (config, clients) = (policy.tls.clone()?, policy.clients.clone());
+        policy.tls_expires.map(|expires| Self { config, expires, clients })
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Terminate,
+    Forwarded,
     Off,
 }
 
-/// The listener's TLS; `None` for plaintext, and after a fault.
-pub(super) fn read(reader: &mut Reader<'_, '_>, bounds: Bounds) -> Option<Tls> {
+/// The listener's TLS (`None` for plaintext, and after a fault), and whether a proxy ends it instead.
+pub(super) fn read(reader: &mut Reader<'_, '_>, bounds: Bounds) -> (Option<Tls>, bool) {
     let versions = reader.value("TLS_MIN_VERSION", versions);
     let allowed = reader.value("ALLOW_PLAINTEXT", values::boolean).unwrap_or_default();
-    match reader.value("TLS", mode)? {
-        Mode::Terminate => terminate(reader, versions.unwrap_or(FROM_12)),
-        Mode::Off => {
-            plaintext(reader, allowed, bounds);
-            None
-        }
+    let mode = reader.value("TLS", mode);
+    match mode {
+        None => return (None, false),
+        Some(Mode::Terminate) => return (terminate(reader, versions.unwrap_or(FROM_12)), false),
+        Some(Mode::Forwarded) => refuse_files(reader, "TLS=forwarded"),
+        Some(Mode::Off) => plaintext(reader, allowed, bounds),
     }
+    (None, mode == Some(Mode::Forwarded))
 }
 
 fn mode(text: &str) -> Parsed<Mode> {
-    match text {
-        "forwarded" => Err("\"forwarded\" is not built yet".to_owned()),
-        _ => values::word(text, &[("terminate", Mode::Terminate), ("off", Mode::Off)]),
-    }
+    values::word(text, &[("terminate", Mode::Terminate), ("forwarded", Mode::Forwarded), ("off", Mode::Off)])
 }
 
 /// 1.2 at least: what is older is broken, and rustls does not have it.
@@ -65,12 +92,18 @@ fn versions(text: &str) -> Parsed<Versions> {
     values::word(text, &[("1.2", FROM_12), ("1.3", FROM_13)])
 }
 
-fn plaintext(reader: &mut Reader<'_, '_>, allowed: bool, bounds: Bounds) {
+fn refuse_files(reader: &mut Reader<'_, '_>, setting: &str) {
     for name in FILES {
         if reader.is_set(name) {
-            reader.fault(name, "is set, but TLS=off uses no certificate");
+            reader.fault(name, format!("is set, but {setting} uses no certificate"));
         }
     }
+    let mode = clients::mode(reader);
+    clients::refuse(reader, mode, setting);
+}
+
+fn plaintext(reader: &mut Reader<'_, '_>, allowed: bool, bounds: Bounds) {
+    refuse_files(reader, "TLS=off");
     if let Some(listen) = bounds.listen
         && !listen.ip().to_canonical().is_loopback()
         && !allowed
@@ -80,77 +113,31 @@ fn plaintext(reader: &mut Reader<'_, '_>, allowed: bool, bounds: Bounds) {
 }
 
 fn terminate(reader: &mut Reader<'_, '_>, versions: Versions) -> Option<Tls> {
-    let (certificates, key) = (certificates(reader), private_key(reader));
-    let (Certificates { path, chain, expires }, (key_path, key)) = (certificates?, key?);
-    match config(versions, chain, key) {
-        Ok(config) => Some(Tls { config: Arc::new(config), expires }),
-        Err(rustls::Error::InconsistentKeys(_)) => {
-            let problem = format!("{} is not the key of the certificate in {}", key_path.display(), path.display());
-            reader.fault("TLS_KEY_FILE", problem);
-            None
+    let provider = Arc::new(ring::default_provider());
+    let pairs = pairs::read(reader, &provider);
+    let clients = clients::read(reader, &provider);
+    let (Pairs { certificates, expires }, Ok(clients)) = (pairs?, clients) else { return None };
+    let last = reader.resumption().take();
+    let config = Resumption::kept(last, clients.as_ref().map(|clients| clients.digest)).and_then(|resumption| {
+        let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions)?;
+        let builder = match &clients {
+            Some(clients) => builder.with_client_cert_verifier(clients.verifier.clone()),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_cert_resolver(Arc::new(certificates));
+        // A client that speaks HTTP/2 alone learns so in the handshake, not by a refused preface.
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        resumption.put_into(&mut config);
+        Ok::<_, rustls::Error>((config, resumption))
+    });
+    match config {
+        Ok((config, resumption)) => {
+            *reader.resumption() = Some(resumption);
+            Some(Tls { config: Arc::new(config), expires, clients })
         }
         Err(error) => {
-            reader.fault("TLS_KEY_FILE", format!("{} cannot be used: {error}", key_path.display()));
+            reader.fault("TLS", format!("cannot be set up: {error}"));
             None
         }
     }
-}
-
-fn config(
-    versions: Versions,
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-) -> Result<ServerConfig, rustls::Error> {
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(versions)?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
-    // A client that speaks HTTP/2 alone learns so in the handshake, not by a refused preface.
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
-}
-
-/// A chain, and when its first certificate ends.
-struct Certificates {
-    path: PathBuf,
-    chain: Vec<CertificateDer<'static>>,
-    expires: u64,
-}
-
-fn certificates(reader: &mut Reader<'_, '_>) -> Option<Certificates> {
-    let (path, content) = pem_file(reader, "TLS_CERT_FILE")?;
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&content.bytes).collect();
-    let problem = match chain {
-        Err(error) => format!("is not valid PEM: {error}"),
-        Ok(chain) => match chain.first().map(|leaf| ends(leaf)) {
-            None => "holds no certificate".to_owned(),
-            Some(None) => "holds a certificate that cannot be parsed".to_owned(),
-            Some(Some(expires)) => return Some(Certificates { path, chain, expires }),
-        },
-    };
-    reader.fault("TLS_CERT_FILE", format!("{} {problem}", path.display()));
-    None
-}
-
-fn ends(certificate: &[u8]) -> Option<u64> {
-    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
-    u64::try_from(certificate.validity().not_after.timestamp()).ok()
-}
-
-fn private_key(reader: &mut Reader<'_, '_>) -> Option<(PathBuf, PrivateKeyDer<'static>)> {
-    let (path, content) = pem_file(reader, "TLS_KEY_FILE")?;
-    if let Ok(key) = PrivateKeyDer::from_pem_slice(&content.bytes) {
-        return Some((path, key));
-    }
-    // What the parser says is left out: it quotes the file.
-    reader.fault("TLS_KEY_FILE", format!("{} holds no private key that is not encrypted", path.display()));
-    None
-}
-
-fn pem_file(reader: &mut Reader<'_, '_>, name: &str) -> Option<(PathBuf, Content)> {
-    if reader.is_set(name) {
-        return reader.file(name);
-    }
-    reader.fault(name, "is required, and not set; for a trial, TLS=off serves plaintext on a loopback LISTEN");
-    None
 }

@@ -7,10 +7,12 @@
 use std::fmt;
 use std::path::Path;
 
+use crate::fetch::source::Known;
 use crate::policy::Policy;
 
 use super::files::Files;
 use super::process::Bounds;
+use super::tls::Last;
 use super::{Environment, Fault, load};
 
 /// What was read, and how to read it again.
@@ -18,11 +20,14 @@ pub struct Watch {
     environment: Environment,
     bounds: Bounds,
     files: Files,
+    last: Last,
+    kept: Vec<Fault>,
+    known: Known,
 }
 
 impl Watch {
-    pub(super) fn new(environment: Environment, bounds: Bounds, files: Files) -> Self {
-        Self { environment, bounds, files }
+    pub(super) fn new(environment: Environment, bounds: Bounds, files: Files, last: Last, known: Known) -> Self {
+        Self { environment, bounds, files, last, kept: Vec::new(), known }
     }
 
     /// Looks once; called about once a second. `None`: nothing has changed since the last look.
@@ -34,8 +39,9 @@ impl Watch {
         if found == self.files {
             return None;
         }
-        let (read, policy) = load::reload(&self.environment, self.bounds);
-        self.files = if policy.is_ok() {
+        let Self { last, kept, known, .. } = self;
+        let (read, policy) = load::reload(&self.environment, self.bounds, last, kept, known);
+        self.files = if policy.is_ok() && self.kept.is_empty() {
             read
         } else {
             // A file that was not reached this time stays watched.
@@ -43,6 +49,12 @@ impl Watch {
             found
         };
         Some(policy)
+    }
+
+    /// What is wrong with the listener's TLS as it was last found, while the policy that was made then goes on with the one
+    /// before: told once.
+    pub fn take_kept(&mut self) -> Vec<Fault> {
+        std::mem::take(&mut self.kept)
     }
 
     /// The watched paths.

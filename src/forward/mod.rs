@@ -140,10 +140,17 @@ async fn write_request(connection: &mut Connection, outgoing: Outgoing<'_>) -> i
     let total = outgoing.head.len() + outgoing.body.len();
     let mut written = 0;
     std::future::poll_fn(|cx| {
-        while written < total {
+        loop {
             let head = outgoing.head.get(written..).unwrap_or_default();
             let body = outgoing.body.get(written.saturating_sub(outgoing.head.len())..).unwrap_or_default();
-            match Pin::new(&mut *stream).poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(body)]) {
+            // Over TLS what was taken is on its way only once it is flushed.
+            let step = if written < total {
+                Pin::new(&mut *stream).poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(body)])
+            } else {
+                Pin::new(&mut *stream).poll_flush(cx).map_ok(|()| 0)
+            };
+            match step {
+                Poll::Ready(Ok(0)) if written == total => return Poll::Ready(Ok(Sent::Whole)),
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(count)) => written += count,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -157,7 +164,6 @@ async fn write_request(connection: &mut Connection, outgoing: Outgoing<'_>) -> i
                 }
             }
         }
-        Poll::Ready(Ok(Sent::Whole))
     })
     .await
 }
@@ -176,12 +182,22 @@ async fn read_head(connection: &mut Connection, method: &[u8], deadline: Instant
             Err(_) => return Err(Failure::Final(Reason::UpstreamTimeout)),
             Ok(Ok(count)) if count > 0 => {}
             Ok(_) if seen > 0 => return Err(INVALID),
-            Ok(Ok(_)) if connection.reused && connection.stream.refused_bytes() => return Err(Failure::Stale),
+            Ok(read) if is_end(&read) && connection.reused && connection.stream.refused_bytes() => {
+                return Err(Failure::Stale);
+            }
             Ok(Err(error)) if connection.reused && error.kind() == io::ErrorKind::BrokenPipe => {
                 return Err(Failure::Stale);
             }
             Ok(_) => return Err(Failure::Final(Reason::UpstreamUnreachable)),
         }
+    }
+}
+
+/// An end: over TLS, also one that was not announced.
+fn is_end(read: &io::Result<usize>) -> bool {
+    match read {
+        Ok(count) => *count == 0,
+        Err(error) => error.kind() == io::ErrorKind::UnexpectedEof,
     }
 }
 

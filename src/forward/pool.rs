@@ -16,6 +16,9 @@ const MAX_IDLE: Duration = Duration::from_millis(1500);
 /// The most idle connections a service and worker. A burst's connections beyond that are closed when it is over.
 const MAX_KEPT: usize = 128;
 
+/// The most services that are remembered without a connection: their room is used again.
+const MAX_SERVICES: usize = 64;
+
 /// A connection with what was read of it.
 #[derive(Debug)]
 pub struct Connection {
@@ -45,7 +48,7 @@ impl Pool {
     pub fn take(&self, upstream: &Upstream, now: Instant) -> Option<Connection> {
         let mut services = self.services.borrow_mut();
         let service = services.iter_mut().find(|service| service.upstream == *upstream)?;
-        while let Some((connection, since)) = service.idle.pop_back() {
+        while let Some((mut connection, since)) = service.idle.pop_back() {
             if now.saturating_duration_since(since) > MAX_IDLE {
                 // The ones in front of it are older still.
                 service.idle.clear();
@@ -76,8 +79,13 @@ impl Pool {
 
     /// Closes what has been idle for too long; called once in a while.
     pub fn expire(&self, now: Instant) {
-        for service in self.services.borrow_mut().iter_mut() {
+        let mut services = self.services.borrow_mut();
+        for service in services.iter_mut() {
             service.idle.retain(|(_, since)| now.saturating_duration_since(*since) <= MAX_IDLE);
+        }
+        // Services that reloads have taken out, or believe for other reasons, do not gather.
+        if services.len() > MAX_SERVICES {
+            services.retain(|service| !service.idle.is_empty());
         }
     }
 }

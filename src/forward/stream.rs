@@ -1,13 +1,15 @@
-//! A connection to the service, over TCP or a Unix socket.
+//! A connection to the service, over TCP, TLS or a Unix socket.
 
-use std::io::{self, IoSlice};
+use std::io::{self, BufRead, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
-use crate::policy::Upstream;
+use crate::policy::{TlsUpstream, Upstream};
 
 /// A connection to the service.
 #[derive(Debug)]
@@ -16,36 +18,42 @@ pub enum Stream {
     Tcp(TcpStream),
     /// Over a Unix socket.
     Unix(UnixStream),
+    /// Over TLS: boxed, since a session is large and most services are beside us.
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Stream {
     /// Connects.
     ///
     /// # Errors
-    /// Those of the name look-up and of the connection.
+    /// Those of the name look-up, of the connection and of the handshake.
     pub async fn connect(upstream: &Upstream) -> io::Result<Self> {
-        let stream = match upstream {
-            Upstream::Tcp(address) => TcpStream::connect(address).await?,
-            Upstream::Name(name) => {
-                let addresses: Vec<_> = lookup_host(&**name).await?.collect();
-                TcpStream::connect(&*addresses).await?
-            }
-            Upstream::Unix(path) => return UnixStream::connect(path).await.map(Self::Unix),
-        };
-        // A request is written in one piece; waiting for more would only delay it.
-        stream.set_nodelay(true)?;
-        Ok(Self::Tcp(stream))
+        match upstream {
+            Upstream::Tcp(address) => prepared(TcpStream::connect(address).await?).map(Self::Tcp),
+            Upstream::Name(name) => prepared(connect_by_name(name).await?).map(Self::Tcp),
+            Upstream::Unix(path) => UnixStream::connect(path).await.map(Self::Unix),
+            // Boxed, or each connection to us would have room for a handshake that most never make.
+            Upstream::Tls(service) => Box::pin(connect_over_tls(service)).await.map(Box::new).map(Self::Tls),
+        }
     }
 
     /// Whether nothing has arrived on an idle connection: neither its end nor bytes that nobody asked for.
     #[must_use]
-    pub fn is_quiet(&self) -> bool {
+    pub fn is_quiet(&mut self) -> bool {
         let mut probe = [0];
         let read = match self {
             Self::Tcp(stream) => stream.try_read(&mut probe),
             Self::Unix(stream) => stream.try_read(&mut probe),
+            Self::Tls(stream) => {
+                let (stream, session) = stream.get_mut();
+                // What came with the last answer may have been deciphered and not asked for.
+                if !would_block(session.reader().fill_buf()) {
+                    return false;
+                }
+                stream.try_read(&mut probe)
+            }
         };
-        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        would_block(read)
     }
 
     /// Whether what was written came too late: the peer had closed before, and its kernel refused the bytes (RST after
@@ -56,9 +64,30 @@ impl Stream {
         let error = match self {
             Self::Tcp(stream) => stream.take_error(),
             Self::Unix(stream) => stream.take_error(),
+            Self::Tls(stream) => stream.get_ref().0.take_error(),
         };
         matches!(error, Ok(Some(error)) if error.kind() == io::ErrorKind::BrokenPipe)
     }
+}
+
+async fn connect_over_tls(service: &TlsUpstream) -> io::Result<TlsStream<TcpStream>> {
+    let stream = prepared(connect_by_name(&service.address).await?)?;
+    TlsConnector::from(service.config.clone()).connect(service.name.clone(), stream).await
+}
+
+async fn connect_by_name(name: &str) -> io::Result<TcpStream> {
+    let addresses: Vec<_> = lookup_host(name).await?.collect();
+    TcpStream::connect(&*addresses).await
+}
+
+/// A request is written in one piece; waiting for more would only delay it.
+fn prepared(stream: TcpStream) -> io::Result<TcpStream> {
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+fn would_block<T>(result: io::Result<T>) -> bool {
+    result.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
 
 impl AsyncRead for Stream {
@@ -66,6 +95,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -75,6 +105,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
@@ -86,6 +117,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
 
@@ -93,14 +125,18 @@ impl AsyncWrite for Stream {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(_) | Self::Unix(_) => Poll::Ready(Ok(())),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -1,8 +1,9 @@
-//! What `explain` knows: every outcome and every setting, from the rows that the code itself runs on. Pure.
+//! What `explain` knows: every outcome, every kind of anomaly and every setting, from the rows that the code itself runs on. Pure.
 
 use crate::config::PREFIX;
 use crate::config::knobs::{GLOBAL, Knob, ROUTE};
 use crate::deny::{Reason, Row};
+use crate::observe::anomaly;
 use crate::suggest;
 
 /// Something that can be explained.
@@ -10,6 +11,8 @@ use crate::suggest;
 pub enum Topic {
     /// A way that a request can end.
     Outcome(&'static Row),
+    /// Something unusual.
+    Anomaly(&'static anomaly::Row),
     /// A global setting.
     Global(&'static Knob),
     /// A setting of a route.
@@ -22,15 +25,17 @@ impl Topic {
     pub fn name(self) -> String {
         match self {
             Self::Outcome(row) => row.code.to_owned(),
+            Self::Anomaly(row) => row.name.to_owned(),
             Self::Global(knob) => format!("{PREFIX}{}", knob.name),
             Self::Route(knob) => format!("{PREFIX}{ROUTES}<NAME>_{}", knob.name),
         }
     }
 
-    /// All topics: the outcomes in the order of the gates, then the settings.
+    /// All topics: the outcomes in the order of the gates, the anomalies, then the settings.
     pub fn all() -> impl Iterator<Item = Self> {
         let outcomes = Reason::all().map(|reason| Self::Outcome(reason.row()));
-        outcomes.chain(GLOBAL.iter().map(Self::Global)).chain(ROUTE.iter().map(Self::Route))
+        let anomalies = anomaly::Kind::all().map(|kind| Self::Anomaly(kind.row()));
+        outcomes.chain(anomalies).chain(GLOBAL.iter().map(Self::Global)).chain(ROUTE.iter().map(Self::Route))
     }
 
     /// The topic of that name. A reason's code is taken in either case; a variable with or without its prefix, for any
@@ -40,6 +45,9 @@ impl Topic {
         let (code, variable) = (name.to_ascii_lowercase(), name.to_ascii_uppercase());
         if let Some(reason) = Reason::from_code(&code) {
             return Some(Self::Outcome(reason.row()));
+        }
+        if let Some(kind) = anomaly::Kind::from_name(&code) {
+            return Some(Self::Anomaly(kind.row()));
         }
         let bare = variable.strip_prefix(PREFIX).unwrap_or(&variable);
         let setting = |name: &str| match name.strip_prefix(ROUTES) {
@@ -56,7 +64,8 @@ impl Topic {
         let upper = name.to_ascii_uppercase();
         let bare = upper.strip_prefix(PREFIX).unwrap_or(&upper);
         let bare = bare.strip_prefix(ROUTES).unwrap_or(bare);
-        let (outcomes, settings): (Vec<_>, Vec<_>) = Self::all().partition(|topic| matches!(topic, Self::Outcome(_)));
+        let is_code = |topic: &Self| matches!(topic, Self::Outcome(_) | Self::Anomaly(_));
+        let (outcomes, settings): (Vec<_>, Vec<_>) = Self::all().partition(is_code);
         let (first, second) = if upper == name { (settings, outcomes) } else { (outcomes, settings) };
         nearest_of(bare, &first).or_else(|| nearest_of(bare, &second)).map(Self::name)
     }
@@ -65,6 +74,7 @@ impl Topic {
 fn nearest_of(word: &str, topics: &[Topic]) -> Option<Topic> {
     let key = |topic: &Topic| match topic {
         Topic::Outcome(row) => row.code.to_ascii_uppercase(),
+        Topic::Anomaly(row) => row.name.to_ascii_uppercase(),
         Topic::Global(knob) | Topic::Route(knob) => knob.name.to_owned(),
     };
     let keys: Vec<_> = topics.iter().map(key).collect();
@@ -120,6 +130,7 @@ mod tests {
     fn what_was_probably_meant() {
         for (asked, expected) in [
             ("replaid", Some("replayed")),
+            ("silense", Some("silence")),
             ("HOOKWARDEN_LISTN", Some("HOOKWARDEN_LISTEN")),
             ("ROUTE_PROVDER", Some("HOOKWARDEN_ROUTE_<NAME>_PROVIDER")),
             ("qqqqqqqqqq", None),

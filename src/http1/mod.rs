@@ -17,6 +17,7 @@ pub mod body;
 pub mod buffer;
 pub mod chunked;
 pub mod encode;
+pub mod forwarded;
 pub mod framing;
 pub mod head;
 pub mod response;

@@ -11,6 +11,7 @@ pub struct Budgets {
     in_flight: Count,
     buffered: AtomicU64,
     max_buffered: u64,
+    shed: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -29,6 +30,11 @@ impl Count {
         self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
     }
 
+    /// Whether more than nine tenths are used.
+    fn is_scarce(&self) -> bool {
+        self.used.load(Ordering::Relaxed) > self.max - self.max / 10
+    }
+
     fn give_back(&self) {
         self.used.fetch_sub(1, Ordering::Relaxed);
     }
@@ -43,6 +49,7 @@ impl Budgets {
             in_flight: Count::new(max_in_flight),
             buffered: AtomicU64::new(0),
             max_buffered,
+            shed: AtomicU64::new(0),
         })
     }
 
@@ -68,6 +75,36 @@ impl Budgets {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.used.load(Ordering::Relaxed)
+    }
+
+    /// Whether so few connections are left that those who have proven nothing should give way.
+    #[must_use]
+    pub fn connections_are_scarce(&self) -> bool {
+        self.connections.is_scarce()
+    }
+
+    /// How many connections may come while they are scarce until those that were called to give way must have had the
+    /// time to: half of what is kept back.
+    #[must_use]
+    pub fn connections_at_once(&self) -> usize {
+        (self.connections.max / 20).max(1)
+    }
+
+    /// The same of the bytes of bodies.
+    #[must_use]
+    pub fn buffers_are_scarce(&self) -> bool {
+        self.buffered.load(Ordering::Relaxed) > self.max_buffered - self.max_buffered / 10
+    }
+
+    /// Counts a connection that gave way.
+    pub fn gave_way(&self) {
+        self.shed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Connections that gave way.
+    #[must_use]
+    pub fn shed(&self) -> u64 {
+        self.shed.load(Ordering::Relaxed)
     }
 
     /// Requests on their way to the service.
@@ -103,6 +140,9 @@ impl Drop for InFlightPermit {
     }
 }
 
+/// A small body, in bytes.
+const SMALL: u64 = 64 * 1024;
+
 /// A share of the bodies' bytes.
 #[derive(Debug)]
 pub struct BufferedPermit {
@@ -111,10 +151,14 @@ pub struct BufferedPermit {
 }
 
 impl BufferedPermit {
-    /// Takes `bytes` more, if there is room for them.
+    /// Takes `bytes` more, if there is room for them. The last tenth is kept for those who have proven something before,
+    /// and for small bodies, which most webhooks are: a few strangers with large ones must not shut everybody out.
     #[must_use]
-    pub fn try_grow(&mut self, bytes: u64) -> bool {
-        let more = |used: u64| used.checked_add(bytes).filter(|used| *used <= self.budgets.max_buffered);
+    pub fn try_grow(&mut self, bytes: u64, proven: bool) -> bool {
+        let (all, own) = (self.budgets.max_buffered, self.bytes);
+        let may_take_all = proven || own.saturating_add(bytes) <= SMALL;
+        let most = |used: u64| if may_take_all || used == own { all } else { all - all / 10 };
+        let more = |used: u64| used.checked_add(bytes).filter(|after| *after <= most(used));
         let grown = self.budgets.buffered.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok();
         self.bytes += if grown { bytes } else { 0 };
         grown
@@ -142,10 +186,23 @@ mod tests {
         assert!(budgets.try_in_flight().is_none() && budgets.in_flight() == 1);
         drop(in_flight);
         let (mut one, mut other) = (budgets.buffered(), budgets.buffered());
-        assert!(one.try_grow(6) && !other.try_grow(5) && other.try_grow(4));
-        assert!(!one.try_grow(u64::MAX));
+        assert!(one.try_grow(6, false) && !other.try_grow(5, false) && other.try_grow(4, false));
+        assert!(!one.try_grow(u64::MAX, true));
         drop(one);
         assert_eq!(budgets.buffered_bytes(), 4);
-        assert!(other.try_grow(6));
+        assert!(other.try_grow(6, false));
+    }
+
+    #[test]
+    fn the_last_tenth_is_not_for_strangers_with_large_bodies() {
+        let budgets = Budgets::new(1, 1, 100 * SMALL);
+        let (mut alone, mut large, mut small, mut proven) =
+            (budgets.buffered(), budgets.buffered(), budgets.buffered(), budgets.buffered());
+        assert!(alone.try_grow(100 * SMALL, false), "nobody else is there to be kept room for");
+        drop(alone);
+        assert!(small.try_grow(SMALL, false) && large.try_grow(89 * SMALL, false) && !large.try_grow(1, false));
+        assert!(budgets.buffered().try_grow(SMALL, false) && !small.try_grow(1, false));
+        assert!(proven.try_grow(10 * SMALL, true) && budgets.buffers_are_scarce());
+        assert!(!budgets.buffered().try_grow(1, true));
     }
 }

@@ -18,7 +18,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::clock::Now;
+
 use super::Record;
+use super::anomaly::Anomaly;
 use super::chain::{GENESIS, Hash, Hasher, Link};
 use super::line::Writer as LineWriter;
 
@@ -112,11 +115,20 @@ impl AuditLog {
 
     /// Takes a record. When the log is too far behind, the record is dropped and counted.
     pub fn write(&self, record: &Record<'_>) {
+        self.push(|writer, queue| queue.push(writer.line(record)));
+    }
+
+    /// Takes something unusual, on the same terms.
+    pub fn write_anomaly(&self, route: Option<&str>, anomaly: &Anomaly, now: Now) {
+        self.push(|writer, queue| queue.push(writer.anomaly(route, anomaly, now)));
+    }
+
+    fn push(&self, write: impl FnOnce(&mut LineWriter, &Queue)) {
         thread_local! {
             static WRITER: RefCell<LineWriter> = RefCell::new(LineWriter::default());
         }
         if let Some(queue) = &self.0 {
-            WRITER.with_borrow_mut(|writer| queue.push(writer.line(record)));
+            WRITER.with_borrow_mut(|writer| write(writer, queue));
         }
     }
 

@@ -13,6 +13,8 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::Record;
+use super::anomaly::Anomaly;
+use crate::clock::Now;
 
 /// The longest text of a sender's that a record carries, in bytes; a longer one ends in `…`.
 pub(super) const MAX_FIELD: usize = 1024;
@@ -55,8 +57,25 @@ impl Writer {
         self.number("upstream_us", record.upstream.map(micros));
         self.number("total_us", Some(micros(record.total)));
         self.text("tls", record.tls);
-        // Client certificates are not asked for yet; the member is there so that readers need not change.
-        self.text("client_san", None);
+        self.text("client_san", record.client_san);
+        self.out.extend_from_slice(b"}\n");
+        &self.out
+    }
+
+    /// The line of something unusual, with its line feed. Its `kind` tells it from a request's.
+    pub(super) fn anomaly(&mut self, route: Option<&str>, anomaly: &Anomaly, now: Now) -> &[u8] {
+        self.out.clear();
+        self.time(now.wall);
+        self.text("kind", Some("anomaly"));
+        self.text("anomaly", Some(anomaly.kind.row().name));
+        self.text("route", route);
+        match anomaly.source {
+            Some(source) => self.source(source),
+            None => self.text("source", None),
+        }
+        self.text("saw", Some(&anomaly.saw));
+        self.text("usual", Some(&anomaly.usual));
+        self.text("do", Some(anomaly.kind.row().fix));
         self.out.extend_from_slice(b"}\n");
         &self.out
     }
@@ -181,6 +200,9 @@ pub(super) mod tests {
             upstream: Some(Duration::from_millis(2)),
             total: Duration::from_millis(3),
             tls: Some("1.3"),
+            client_san: None,
+            limited: None,
+            skew: None,
         }
     }
 

@@ -11,13 +11,14 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
 
+use super::anomaly::Kind;
 use super::snapshot::Snapshot;
 use super::spoken::Spoken;
 use super::{Decision, Record};
-use crate::deny::Reason;
+use crate::deny::{Reason, Scope};
 
 /// The `route` label of requests that no route was found for. No route can have this name.
 pub const NO_ROUTE: &str = "-";
@@ -39,14 +40,29 @@ const BYTES: [f64; 9] = [256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262_144.0, 1_0
 pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
+    limited: IntCounterVec,
+    anomalies: IntCounterVec,
     total: HistogramVec,
     verify: HistogramVec,
     upstream: HistogramVec,
     body: HistogramVec,
     reloaded: [IntCounter; 2],
     handshakes: [IntCounter; 2],
+    proxy_headers: [IntCounter; 3],
+    descriptors: IntGauge,
     store: Histogram,
     used: Mutex<BTreeMap<(String, String), Weak<AtomicU64>>>,
+}
+
+/// What a connection began with, where a PROXY header is expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyHeader {
+    /// A trusted proxy's header.
+    Read,
+    /// Something else, or nothing in time, from a trusted proxy.
+    Malformed,
+    /// Whatever came from somebody else.
+    Untrusted,
 }
 
 /// The meters of one route.
@@ -56,6 +72,10 @@ pub struct RouteMeters {
     usual: Box<[IntCounter]>,
     /// One a reason, of a route that only monitors; else none.
     monitored: Box<[IntCounter]>,
+    /// One a kind that can be seen here.
+    anomalies: Box<[(Kind, IntCounter)]>,
+    /// One a scope of rates.
+    limited: [IntCounter; Scope::ALL.len()],
     total: Histogram,
     /// None for strangers: what they cost is the total.
     gates: Option<Gates>,
@@ -91,6 +111,8 @@ impl Metrics {
             Ok::<_, prometheus::Error>(histogram)
         };
         let requests = counter("requests_total", "Requests by what became of them.", &["route", "decision", "reason"])?;
+        let limited = counter("rate_limited_total", "Requests that a rate refused.", &["route", "scope"])?;
+        let anomalies = counter("anomalies_total", "Unusual activity by what it was.", &["route", "kind"])?;
         let total =
             histogram("request_duration_seconds", "From a request's first byte to its answer's last.", &SECONDS)?;
         let verify = histogram(
@@ -103,6 +125,13 @@ impl Metrics {
         let body = histogram("request_body_bytes", "Sizes of requests' bodies, as far as they were read.", &BYTES)?;
         let reloads = counter("config_reloads_total", "Changed files that were loaded, or could not be.", &["result"])?;
         let handshakes = counter("tls_handshakes_total", "TLS handshakes.", &["result"])?;
+        let proxy_headers =
+            counter("proxy_headers_total", "PROXY headers that connections began with, or did not.", &["result"])?;
+        let descriptors = IntGauge::new(
+            "hookwarden_file_descriptors_limit",
+            "File descriptors that the process may have open; 0 for no limit.",
+        )?;
+        registry.register(Box::new(descriptors.clone()))?;
         let store = Histogram::with_opts(
             HistogramOpts::new(
                 "hookwarden_replay_store_duration_seconds",
@@ -114,10 +143,14 @@ impl Metrics {
         Ok(Self {
             reloaded: by_result(&reloads),
             handshakes: by_result(&handshakes),
+            proxy_headers: ["success", "failure", "untrusted"].map(|result| proxy_headers.with_label_values(&[result])),
+            descriptors,
             used: Mutex::default(),
             store,
             registry,
             requests,
+            limited,
+            anomalies,
             total,
             verify,
             upstream,
@@ -152,6 +185,16 @@ impl Metrics {
         self.handshakes[usize::from(worked)].inc();
     }
 
+    /// Counts a connection that began with a PROXY header, or did not.
+    pub fn proxy_header(&self, header: ProxyHeader) {
+        self.proxy_headers[header as usize].inc();
+    }
+
+    /// Tells how many file descriptors the process may have; `None` for no limit.
+    pub fn descriptors(&self, limit: Option<u64>) {
+        self.descriptors.set(limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or_default());
+    }
+
     /// Counts a claim that was sent to the shared replay store.
     pub fn store_asked(&self, took: Duration) {
         self.store.observe(took.as_secs_f64());
@@ -173,9 +216,13 @@ impl Metrics {
     fn strangers_called(&self, name: &str) -> RouteMeters {
         let usual = self.counters(name, Decision::usual);
         let total = self.total.with_label_values(&[name]);
+        let kinds = Kind::all().filter(|kind| kind.is_of_strangers() == (name == NO_ROUTE));
+        let anomaly = |kind: Kind| (kind, self.anomalies.with_label_values(&[name, kind.row().name]));
         RouteMeters {
+            anomalies: kinds.map(anomaly).collect(),
             usual,
             monitored: Box::default(),
+            limited: Scope::ALL.map(|scope| self.limited.with_label_values(&[name, scope.name()])),
             total,
             gates: None,
             used: Box::default(),
@@ -207,6 +254,9 @@ impl RouteMeters {
         if let Some(counter) = counters.get(record.reason as usize) {
             counter.inc();
         }
+        if let Some(scope) = record.limited {
+            self.limited[scope as usize].inc();
+        }
         self.total.observe(record.total.as_secs_f64());
         if let Some(gates) = &self.gates {
             gates.verify.observe(record.verify.as_secs_f64());
@@ -217,6 +267,13 @@ impl RouteMeters {
         }
         if let Some(used) = record.key.and_then(|key| self.used.get(key)) {
             used.store(record.time.unix_seconds(), Ordering::Relaxed);
+        }
+    }
+
+    /// Counts something unusual.
+    pub fn count_anomaly(&self, kind: Kind) {
+        if let Some((_, counter)) = self.anomalies.iter().find(|(known, _)| *known == kind) {
+            counter.inc();
         }
     }
 
@@ -242,17 +299,29 @@ mod tests {
     use super::*;
     use crate::clock::Now;
     use crate::observe::line::tests::record;
-    use crate::observe::snapshot::{KeySnapshot, RouteSnapshot, StoreSnapshot};
+    use crate::observe::snapshot::{FetchSnapshot, IntrospectionSnapshot, KeySnapshot, RouteSnapshot, StoreSnapshot};
 
     fn snapshot() -> Snapshot {
         let key = KeySnapshot { id: "1".into(), since: Some(0), last_used: 7 };
-        let route =
-            RouteSnapshot { name: "github".into(), expires: Some(9), replay_window: Some(600.0), keys: vec![key] };
+        let route = RouteSnapshot {
+            name: "github".into(),
+            expires: Some(9),
+            replay_window: Some(600.0),
+            keys: vec![key],
+            fetched: Some(FetchSnapshot { keys: 2, since: Some(0), answers: 3, failures: 1 }),
+            introspection: Some(IntrospectionSnapshot {
+                questions: [("active", 4), ("inactive", 3), ("failure", 2), ("remembered", 1)],
+                entries: 5,
+            }),
+        };
         Snapshot {
             now: Now::read(),
             connections: 5,
             in_flight: 2,
             buffered_bytes: 3,
+            shed: 1,
+            rated_sources: Some(1),
+            lockouts: Some((1, 2)),
             replay_entries: 4,
             replay_capacity: 10,
             replay_evictions: 1,
@@ -297,6 +366,10 @@ mod tests {
             "hookwarden_replay_store_errors_total 2",
             "hookwarden_replay_unconfirmed_claims_total 3",
             "hookwarden_replay_late_settlements_total 4",
+            r#"hookwarden_keys{route="github"} 2"#,
+            r#"hookwarden_keys_fetches_total{result="failure",route="github"} 1"#,
+            r#"hookwarden_introspections_total{result="inactive",route="github"} 3"#,
+            r#"hookwarden_introspection_entries{route="github"} 5"#,
         ] {
             assert!(text.lines().any(|known| known == line), "{line} is missing in\n{text}");
         }

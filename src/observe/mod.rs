@@ -3,6 +3,7 @@
 //! The pipeline says what it saw in a [`Record`]; [`record`] is the only place that turns it into meters and into a line
 //! of the audit log, so that the two never tell different stories.
 
+pub mod anomaly;
 pub mod audit_log;
 pub mod chain;
 mod line;
@@ -14,8 +15,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::clock::Now;
-use crate::deny::Reason;
+use crate::deny::{Reason, Scope};
 
+use anomaly::Anomaly;
 use audit_log::AuditLog;
 use metrics::RouteMeters;
 
@@ -108,8 +110,14 @@ pub struct Record<'a> {
     pub upstream: Option<Duration>,
     /// Time from the request's first byte to the answer's last.
     pub total: Duration,
-    /// The TLS version, where the connection was encrypted.
+    /// The TLS version, where the connection was encrypted; `forwarded` where a trusted proxy said that it ended TLS.
     pub tls: Option<&'static str>,
+    /// A name in the certificate that the client has shown.
+    pub client_san: Option<&'a str>,
+    /// Whose rate was used up, where one was.
+    pub limited: Option<Scope>,
+    /// By how many seconds its signed time lay in the past, where it signed one and that was asked about.
+    pub skew: Option<i64>,
 }
 
 /// Moves the counters, writes the line, and speaks of what an operator should know.
@@ -117,4 +125,13 @@ pub fn record(meters: &RouteMeters, log: &AuditLog, record: &Record<'_>) {
     meters.count(record);
     log.write(record);
     meters.spoken.of(record);
+}
+
+/// Does the same for something unusual.
+pub fn anomaly(meters: &RouteMeters, log: &AuditLog, route: Option<&str>, anomaly: &Anomaly, now: Now) {
+    meters.count_anomaly(anomaly.kind);
+    log.write_anomaly(route, anomaly, now);
+    let (route, kind, saw, usual) =
+        (route.unwrap_or(metrics::NO_ROUTE), anomaly.kind.row().name, &anomaly.saw, &anomaly.usual);
+    tracing::warn!(route, kind, saw, usual, "something unusual; `hookwarden explain` knows the kind");
 }

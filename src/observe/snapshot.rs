@@ -5,7 +5,7 @@
 
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
-use prometheus::{GaugeVec, IntCounter, IntGauge, Opts, Registry};
+use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::clock::Now;
 
@@ -20,6 +20,12 @@ pub struct Snapshot {
     pub in_flight: usize,
     /// Bytes of bodies that are held.
     pub buffered_bytes: u64,
+    /// Connections that gave way to others since they had proven nothing.
+    pub shed: u64,
+    /// Addresses that have used some of their rate; `None` where there is no such rate.
+    pub rated_sources: Option<usize>,
+    /// Locks that hold, and that there have been; `None` where nobody is locked out.
+    pub lockouts: Option<(usize, u64)>,
     /// Remembered claims.
     pub replay_entries: usize,
     /// How many can be remembered.
@@ -62,6 +68,32 @@ pub struct RouteSnapshot {
     pub replay_window: Option<f64>,
     /// Its keys.
     pub keys: Vec<KeySnapshot>,
+    /// What is fetched for it.
+    pub fetched: Option<FetchSnapshot>,
+    /// Who is asked about its tokens.
+    pub introspection: Option<IntrospectionSnapshot>,
+}
+
+/// The keys that are fetched for a route.
+#[derive(Debug, Clone, Copy)]
+pub struct FetchSnapshot {
+    /// How many there are.
+    pub keys: usize,
+    /// When they last came, in seconds since the Unix epoch; `None` where they never did.
+    pub since: Option<u64>,
+    /// How many times they came.
+    pub answers: u64,
+    /// How many times they did not.
+    pub failures: u64,
+}
+
+/// What became of the questions about a route's tokens.
+#[derive(Debug, Clone, Copy)]
+pub struct IntrospectionSnapshot {
+    /// How many there were, by result.
+    pub questions: [(&'static str, u64); 4],
+    /// How many tokens are remembered.
+    pub entries: usize,
 }
 
 /// One key.
@@ -92,6 +124,12 @@ impl Snapshot {
         connections.with_label_values(&["forwarding"]).set(float(self.in_flight as u64));
         connections.with_label_values(&["waiting"]).set(float(self.connections.saturating_sub(self.in_flight) as u64));
         gauges.one("buffered_bytes", "Bytes of bodies that are held at this moment.", self.buffered_bytes)?;
+        gauges.counter(
+            "connections_shed_total",
+            "Connections that had proven nothing and gave way to others when room became scarce.",
+            self.shed,
+        )?;
+        self.put_limits(gauges)?;
         gauges.one("replay_entries", "Claims that are remembered.", self.replay_entries as u64)?;
         gauges.one("replay_capacity_entries", "Claims that can be remembered.", self.replay_capacity as u64)?;
         gauges.counter(
@@ -113,6 +151,17 @@ impl Snapshot {
         let build = gauges.family("build_info", "What this is; always 1.", &["version", "revision", "rustc"])?;
         let version = env!("CARGO_PKG_VERSION");
         build.with_label_values(&[version, super::REVISION, super::RUSTC]).set(1.0);
+        Ok(())
+    }
+
+    fn put_limits(&self, gauges: &Gauges) -> Result<(), prometheus::Error> {
+        if let Some(sources) = self.rated_sources {
+            gauges.one("rated_sources", "Addresses that have used some of RATE_PER_SOURCE.", sources as u64)?;
+        }
+        if let Some((locked, total)) = self.lockouts {
+            gauges.one("locked_sources", "Addresses that are locked out, each once a route.", locked as u64)?;
+            gauges.counter("lockouts_total", "Times that an address was locked out from a route.", total)?;
+        }
         Ok(())
     }
 
@@ -166,6 +215,40 @@ impl Snapshot {
                 }
             }
         }
+        self.put_fetched(gauges)?;
+        self.put_introspections(gauges)
+    }
+
+    fn put_fetched(&self, gauges: &Gauges) -> Result<(), prometheus::Error> {
+        let labels = &["route"];
+        let keys = gauges.family("keys", "Keys that were fetched and are in use.", labels)?;
+        let age = gauges.family("keys_age_seconds", "Time since keys were last fetched.", labels)?;
+        let help = "Attempts to fetch keys; what is fetched for several routes counts for each.";
+        let fetches = gauges.counters("keys_fetches_total", help, &["route", "result"])?;
+        for (name, fetched) in self.routes.iter().filter_map(|route| Some((route.name.as_str(), route.fetched?))) {
+            keys.with_label_values(&[name]).set(float(fetched.keys as u64));
+            if let Some(since) = fetched.since {
+                age.with_label_values(&[name]).set(float(self.now.unix_seconds().saturating_sub(since)));
+            }
+            for (result, count) in [("success", fetched.answers), ("failure", fetched.failures)] {
+                fetches.with_label_values(&[name, result]).inc_by(count);
+            }
+        }
+        Ok(())
+    }
+
+    fn put_introspections(&self, gauges: &Gauges) -> Result<(), prometheus::Error> {
+        let help = "Questions about tokens by their answer; remembered is one that did not have to be asked.";
+        let asked = gauges.counters("introspections_total", help, &["route", "result"])?;
+        let entries = gauges.family("introspection_entries", "Tokens whose answer is remembered.", &["route"])?;
+        for route in &self.routes {
+            let Some(introspection) = &route.introspection else { continue };
+            let name = route.name.as_str();
+            entries.with_label_values(&[name]).set(float(introspection.entries as u64));
+            for (result, count) in introspection.questions {
+                asked.with_label_values(&[name, result]).inc_by(count);
+            }
+        }
         Ok(())
     }
 }
@@ -186,6 +269,10 @@ impl Gauges {
         let gauge = self.register(IntGauge::new(format!("hookwarden_{name}"), help)?)?;
         gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         Ok(())
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+        self.register(IntCounterVec::new(Opts::new(format!("hookwarden_{name}"), help), labels)?)
     }
 
     fn counter(&self, name: &str, help: &str, value: u64) -> Result<(), prometheus::Error> {

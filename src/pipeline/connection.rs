@@ -2,13 +2,16 @@
 
 use std::net::IpAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::task::yield_now;
 use tokio::time::{timeout, timeout_at};
 
 use crate::auth::Verifier;
+use crate::auth::client::ClientIdentity;
 use crate::clock::Now;
 use crate::deny::{Denial, Reason};
 use crate::drain::Signals;
@@ -17,7 +20,9 @@ use crate::http1::head::find_end;
 use crate::http1::write::write_all;
 use crate::http1::{Buffer, Head, Message, Span};
 
+use super::client::ClientCertificate;
 use super::exchange::Exchange;
+use super::origin::Origin;
 use super::shared::{Live, Worker};
 
 /// Room for the heads that are written anew: most fit, and the buffer grows for the others once.
@@ -34,13 +39,61 @@ const LAST_LOOK: Duration = Duration::from_millis(100);
 /// The grace of a body's start before its rate counts.
 const RATE_GRACE: Duration = Duration::from_secs(5);
 
-/// Who is at the other end.
-#[derive(Debug, Clone, Copy)]
+/// How long a body may take before it can be made to give way to others: honest ones that come all at once must not end
+/// each other.
+const STRANGERS_GRACE: Duration = Duration::from_secs(1);
+
+/// Who is at the other end, and who sends the request at hand.
+#[derive(Debug, Clone)]
 pub struct Peer {
-    /// The sender's address.
+    /// The connection's other end: where it begins with a PROXY header, whom that names.
+    pub address: IpAddr,
+    /// The sender of the request at hand: the other end, unless that is a trusted proxy's that names another. Until a
+    /// request's head has been read, the other end.
     pub source: IpAddr,
     /// The TLS version, where the connection is encrypted.
     pub tls: Option<&'static str>,
+    /// Whether a trusted proxy's PROXY header says that the sender's connection is encrypted.
+    pub tls_by_proxy: bool,
+    /// Whether the request at hand came encrypted, here or as far as a trusted proxy.
+    pub encrypted: bool,
+    /// The certificate that the client has shown.
+    pub client: Option<Arc<ClientCertificate>>,
+}
+
+impl Peer {
+    /// Somebody at that address, over plaintext.
+    #[must_use]
+    pub fn new(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        Self { address, source: address, tls: None, tls_by_proxy: false, encrypted: false, client: None }
+    }
+
+    /// Who the client is by its certificate.
+    #[must_use]
+    pub fn identity(&self) -> Option<&ClientIdentity> {
+        self.client.as_ref().map(|client| &client.identity)
+    }
+
+    /// Whether the connection itself is encrypted, here or as far as the proxy whose PROXY header says so.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.tls.is_some() || self.tls_by_proxy
+    }
+
+    /// What the record says of encryption: the version, or that a proxy ended it.
+    pub(super) fn tls_word(&self) -> Option<&'static str> {
+        self.tls.or_else(|| self.encrypted.then_some("forwarded"))
+    }
+
+    /// Takes over where the request at hand comes from.
+    pub(super) fn set_origin(&mut self, origin: Origin) {
+        (self.source, self.encrypted) = (origin.source, origin.encrypted);
+    }
+
+    /// Forgets where the last request came from.
+    pub(super) fn forget_origin(&mut self) {
+        (self.source, self.encrypted) = (self.address, self.is_encrypted());
+    }
 }
 
 /// One client's connection. Its buffers serve every request that comes over it.
@@ -53,7 +106,9 @@ pub struct Connection<'w, IO> {
     pub(super) buffer: Buffer,
     pub(super) out: BytesMut,
     pub(super) verifier: Verifier,
-    served: bool,
+    /// Whether a request of it has been proven.
+    pub(super) proven: bool,
+    served: u64,
 }
 
 /// What becomes of the connection after a request.
@@ -72,14 +127,14 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Connection<'w, IO> {
     #[must_use]
     pub fn new(worker: &'w Worker, io: IO, peer: Peer, signals: &'w Signals) -> Self {
         let (buffer, out) = (Buffer::new(), BytesMut::with_capacity(OUT));
-        Self { worker, io, peer, signals, buffer, out, verifier: Verifier::default(), served: false }
+        Self { worker, io, peer, signals, buffer, out, verifier: Verifier::default(), proven: false, served: 0 }
     }
 
     /// Serves requests until the connection ends.
     pub async fn serve(&mut self) {
         loop {
             match self.serve_request().await {
-                After::KeepAlive => self.served = true,
+                After::KeepAlive => self.served += 1,
                 after @ (After::Close | After::Linger) => return self.end(after).await,
             }
         }
@@ -87,7 +142,8 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Connection<'w, IO> {
 
     /// Closes the connection.
     pub(super) async fn end(&mut self, after: After) {
-        if after == After::Linger {
+        // Where room is scarce it is not held for the sake of strangers who may miss their answer.
+        if after == After::Linger && (self.proven || !self.worker.shared.budgets.connections_are_scarce()) {
             return self.linger().await;
         }
         // The peer may be gone already.
@@ -100,13 +156,22 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Connection<'w, IO> {
             return true;
         }
         let timeouts = self.worker.shared.live().policy.timeouts;
-        let patience = if self.served { timeouts.idle } else { timeouts.header };
+        let patience = if self.served > 0 { timeouts.idle } else { timeouts.header };
         let mut reading = pin!(timeout(patience, self.buffer.fill(&mut self.io)));
         let read = match self.signals.unless_draining(reading.as_mut()).await {
             Some(read) => read,
             None => timeout(LAST_LOOK, reading).await.and_then(|read| read),
         };
         matches!(read, Ok(Ok(1..)))
+    }
+
+    /// A handshake that no request follows counts as one: it cost more than most requests do.
+    pub(super) fn count_silence(&self) {
+        let shared = &self.worker.shared;
+        let address = self.peer.address;
+        if self.served == 0 && self.peer.tls.is_some() && !shared.live().policy.front.trusts(address) {
+            shared.limits.count_handshake(address, Now::read());
+        }
     }
 
     /// Reads and parses the head.
@@ -141,7 +206,17 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Connection<'w, IO> {
         let waiting = Now::read();
         let deadline = body_deadline(live, exchange.started.instant, body.span().len() as u64);
         let reading = body.read(&mut self.io, &mut self.buffer, deadline);
-        let part = self.signals.unless_stopping(reading).await.ok_or(Reason::Overloaded)??;
+        let mut reading = pin!(self.signals.unless_stopping(reading));
+        let (worker, grace) = (self.worker, exchange.started.instant + STRANGERS_GRACE);
+        let part = match timeout_at(grace.into(), reading.as_mut()).await {
+            Ok(part) => part,
+            Err(_) => worker.unless_shed(&worker.strangers.sending, self.proven, reading).await.flatten(),
+        };
+        let part = part.ok_or(Reason::Overloaded)??;
+        if !self.proven {
+            // One part a turn: a stranger's large body must not keep the worker from everybody else's small ones.
+            yield_now().await;
+        }
         let _ = exchange.waited_since(waiting);
         Ok(part)
     }
@@ -168,7 +243,8 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Connection<'w, IO> {
 
     /// Whether the connection may stay open after this request.
     pub(super) fn may_keep(&self, head: &Head) -> bool {
-        head.keep_alive && !self.signals.is_draining()
+        let may_serve_more = self.served + 1 < self.worker.shared.limits.requests_per_connection;
+        head.keep_alive && may_serve_more && !self.signals.is_draining()
     }
 
     async fn linger(&mut self) {
@@ -178,6 +254,8 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Connection<'w, IO> {
             self.io.shutdown().await.ok()?;
             while left > 0 {
                 self.buffer.truncate(0);
+                // Whoever sends as fast as he can would else be read for as long as he does, and others wait.
+                yield_now().await;
                 left = left.saturating_sub(self.buffer.fill(&mut self.io).await.ok().filter(|&count| count > 0)?);
             }
             Some(())

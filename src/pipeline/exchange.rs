@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
+use crate::auth::client::ClientIdentity;
 use crate::auth::scheme::SignaturePlace;
+use crate::auth::signature::PublicKey;
 use crate::clock::Now;
-use crate::deny::{Denial, Reason};
+use crate::deny::{Denial, Reason, Scope};
 use crate::forward::Admission;
 use crate::forward::request::{Onward, write_head};
 use crate::forward::resign::Resigned;
@@ -29,6 +31,7 @@ const SKIP: u64 = 64 * 1024;
 
 /// One request's facts.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Exchange {
     id: RequestId,
     /// When its first bytes were there.
@@ -41,6 +44,10 @@ pub(super) struct Exchange {
     pub route: Option<usize>,
     /// The index of the key that it was proven with.
     pub key: Option<usize>,
+    /// The key of the ring, where it was one of those.
+    pub ring_key: Option<PublicKey>,
+    /// Whether it was proven, by a key or otherwise.
+    pub proven: bool,
     /// What a route in monitor mode let pass.
     pub waived: Option<Denial>,
     /// Whether the client was told to send its body.
@@ -63,6 +70,9 @@ pub(super) struct Exchange {
     answered_status: Option<u16>,
     went_upstream: bool,
     claimed: Option<&'static str>,
+    limited: Option<Scope>,
+    /// The signed time that was asked about.
+    pub signed_time: Option<Duration>,
 }
 
 impl Exchange {
@@ -74,6 +84,8 @@ impl Exchange {
             answered: started,
             route: None,
             key: None,
+            ring_key: None,
+            proven: false,
             waived: None,
             continued: false,
             body: Span::default(),
@@ -90,6 +102,8 @@ impl Exchange {
             answered_status: None,
             went_upstream: false,
             claimed: None,
+            limited: None,
+            signed_time: None,
         }
     }
 
@@ -122,8 +136,8 @@ impl Exchange {
     }
 
     /// Counts bytes of a body of unknown length as they come.
-    pub(super) fn hold(&mut self, bytes: u64) -> Result<(), Denial> {
-        self.held.as_mut().map_or(Ok(()), |held| gates::hold(held, bytes))
+    pub(super) fn hold(&mut self, bytes: u64, proven: bool) -> Result<(), Denial> {
+        self.held.as_mut().map_or(Ok(()), |held| gates::hold(held, bytes, proven))
     }
 
     /// Time that was spent waiting for others is none of the gates'.
@@ -166,6 +180,16 @@ impl Exchange {
 
     pub(super) fn ended_here(&mut self, reason: Reason) {
         self.reason = reason;
+    }
+
+    pub(super) fn denied(&mut self, denial: Denial) {
+        self.reason = denial.reason;
+        self.limited = denial.used_up.map(|rate| rate.scope);
+    }
+
+    /// Why it ended as it did.
+    pub(super) fn reason(&self) -> Reason {
+        self.reason
     }
 
     /// Whether all of the request has been read.
@@ -225,7 +249,7 @@ impl Exchange {
         let onward = Onward {
             request_id: self.request_id(),
             source: peer.source,
-            encrypted: peer.tls.is_some(),
+            encrypted: peer.encrypted,
             route: &route.name,
             provider: &route.provider,
             key_id: admission.is_verified().then(|| self.key_id(route)).flatten(),
@@ -235,8 +259,16 @@ impl Exchange {
         write_head(out, message, &onward);
     }
 
-    fn key_id<'r>(&self, route: &'r Route) -> Option<&'r str> {
-        route.keys.iter().nth(self.key?).map(|key| &*key.id)
+    /// What proved it, in a word: a key's id; where it has none, or there was no key, where the proof came from. What was
+    /// proven has one in any case: the service is told that it was.
+    fn key_id<'r>(&'r self, route: &'r Route) -> Option<&'r str> {
+        match (self.key, &self.ring_key) {
+            (Some(index), _) => route.keys.at(index).map(|key| &*key.id),
+            (None, Some(key)) => Some(key.name().unwrap_or("jwks")),
+            (None, None) if !self.proven => None,
+            (None, None) if route.network.tokens.is_some() => Some("introspection"),
+            (None, None) => Some("certificate"),
+        }
     }
 
     /// Writes the one record.
@@ -260,16 +292,23 @@ impl Exchange {
             key: self.key,
             delivery_id: self.delivery_id(bytes),
             event: self.fields.as_ref().and_then(|fields| fields.event.as_ref()).map(|event| event.get(bytes)),
-            binding: route.filter(|_| self.key.is_some()).map(|route| route.scheme.binding.word()),
+            binding: route.filter(|_| self.proven).map(|route| route.scheme.binding.word()),
             claim: self.claimed,
             body: self.body.get(bytes),
             body_digest: live.policy.body_digest,
             verify: self.judged.instant.saturating_duration_since(self.started.instant).saturating_sub(self.waited),
             upstream: self.went_upstream.then(|| self.answered.instant.saturating_duration_since(self.judged.instant)),
             total: now.instant.saturating_duration_since(self.started.instant),
-            tls: peer.tls,
+            tls: peer.tls_word(),
+            client_san: peer.identity().and_then(|client| shown_name(route.map(|route| &**route), client)),
+            skew: self.signed_time.map(|time| seconds_between(self.started.wall, time)),
+            limited: self.limited.or_else(|| Some(self.waived?.used_up?.scope)),
         };
-        observe::record(live.meters(self.route), &worker.shared.audit, &record);
+        let (meters, shared) = (live.meters(self.route), &worker.shared);
+        observe::record(meters, &shared.audit, &record);
+        if let Some(anomaly) = shared.anomalies.see(self.route, &record) {
+            observe::anomaly(meters, &shared.audit, record.route, &anomaly, now);
+        }
     }
 
     fn verdict(&self) -> (Decision, Reason) {
@@ -278,4 +317,17 @@ impl Exchange {
             (reason, _) => (Decision::usual(reason), reason),
         }
     }
+}
+
+/// The name by which the route lets the client in, or else the certificate's first.
+fn shown_name<'p>(route: Option<&Route>, client: &'p ClientIdentity) -> Option<&'p str> {
+    let accepts = |san: &&str| route.is_some_and(|route| route.client_sans.iter().any(|pattern| pattern.matches(san)));
+    let mut sans = client.sans.iter().map(|san| &**san);
+    sans.clone().find(accepts).or_else(|| sans.next())
+}
+
+/// From `earlier` to `now`; negative where it lies after it.
+fn seconds_between(now: Duration, earlier: Duration) -> i64 {
+    let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    seconds(now).saturating_sub(seconds(earlier))
 }

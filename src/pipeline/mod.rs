@@ -9,10 +9,15 @@
 //! being new, an [`Admission`] of both (or of a route that only monitors), and the forward room takes nothing but an
 //! admission. There are no hooks, layers or callbacks here: this file is the specification.
 
+mod client;
 mod connection;
 mod exchange;
 mod gates;
+mod origin;
 mod shared;
+mod strangers;
+
+use std::pin::pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
@@ -29,6 +34,7 @@ use crate::policy::{Mode, Route};
 use crate::replay::{Claim, Outcome};
 use crate::respond;
 
+pub use client::ClientCertificate;
 use connection::After;
 pub use connection::{Connection, Peer};
 use exchange::Exchange;
@@ -56,16 +62,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
 
     /// One request, from its first byte to its record.
     async fn serve_request(&mut self) -> After {
-        if !self.first_byte().await {
+        if !self.next_begins().await {
+            self.count_silence();
             return After::Close;
         }
         // Only now: an idle connection must not keep a policy alive, and with it a key that was revoked meanwhile.
         let live = self.worker.shared.live();
+        self.peer.forget_origin();
         let mut exchange = Exchange::begin(self.worker.next_request_id(), Now::read());
-        let after = match self.read_head(&live, &exchange).await {
+        let after = match self.take_head(&live, &exchange).await {
             Ok(head) => self.serve_head(&live, &mut exchange, &head).await,
             Err(denial) => self.deny(&live, &mut exchange, None, denial).await,
         };
+        gates::count_failure(&live, &self.worker.shared.limits, &exchange, self.peer.source);
         exchange.record(&live, self.worker, self.buffer.bytes(), &self.peer);
         match after {
             After::KeepAlive => self.skip_to_next(&live, &exchange).await,
@@ -73,14 +82,47 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
         }
     }
 
+    /// Waits for a request to begin. False: none will, or the connection gives way to others.
+    async fn next_begins(&mut self) -> bool {
+        let (worker, settled) = (self.worker, self.proven || !self.buffer.is_empty());
+        let waiting = pin!(self.first_byte());
+        worker.unless_shed(&worker.strangers.waiting, settled, waiting).await.unwrap_or(false)
+    }
+
+    /// The head of a request, unless its sender has used up its rate: then nothing of it is even looked at.
+    async fn take_head(&mut self, live: &Live, exchange: &Exchange) -> Result<Head, Denial> {
+        let (limits, front) = (&self.worker.shared.limits, &live.policy.front);
+        gates::within_rate(limits, front, self.peer.address, exchange.started)?;
+        let (worker, proven) = (self.worker, self.proven);
+        let reading = pin!(self.read_head(live, exchange));
+        let read = worker.unless_shed(&worker.strangers.waiting, proven, reading).await;
+        read.ok_or(Reason::Overloaded)?
+    }
+
     /// A request whose head has been parsed, up to its answer.
     async fn serve_head(&mut self, live: &Live, exchange: &mut Exchange, head: &Head) -> After {
         exchange.head_read(head);
-        match self.pass_gates(live, exchange, head).await {
+        self.peer.set_origin(origin::origin(&live.policy.front, &self.peer, &self.message(head)));
+        let passed = match self.check_origin(live, exchange) {
+            Ok(()) => self.pass_gates(live, exchange, head).await,
+            Err(denial) => Err(denial),
+        };
+        match passed {
             Ok(Passed::Onward(admission)) => self.forward(live, exchange, head, admission).await,
             Ok(Passed::Answered(answer)) => self.answer(live, exchange, head, &answer).await,
             Err(denial) => self.deny(live, exchange, Some(head), denial).await,
         }
+    }
+
+    /// The gates that ask where a request comes from, and nothing else. Whom a trusted proxy names has a rate of its own,
+    /// as who comes by himself has, and was asked before.
+    fn check_origin(&self, live: &Live, exchange: &Exchange) -> Result<(), Denial> {
+        let (limits, front, peer) = (&self.worker.shared.limits, &live.policy.front, &self.peer);
+        gates::transport(&live.policy, peer, exchange.started)?;
+        if peer.source == peer.address {
+            return Ok(());
+        }
+        gates::within_rate(limits, front, peer.source, exchange.started)
     }
 
     /// Every gate, in order. In monitor mode a refusal is noted, and the request goes on unverified.
@@ -89,6 +131,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
         let route = live.policy.routes.get(index).ok_or(Reason::RouteUnknown)?;
         exchange.route = Some(index);
         exchange.hide_token(route);
+        gates::not_locked_out(&self.worker.shared.limits, index, route, self.peer.source, exchange.started)?;
         let admitted = self.admit(route, exchange, head);
         exchange.waive(route, admitted)?;
         self.read_body(live, route, exchange, head).await?;
@@ -106,10 +149,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
     /// The gates that need no body.
     fn admit(&mut self, route: &Route, exchange: &mut Exchange, head: &Head) -> Result<(), Denial> {
         let message = Message { head, bytes: self.buffer.bytes(), body: b"" };
-        gates::admit(route, &message, self.peer.source, exchange.started)?;
+        gates::admit(route, &message, &self.peer, exchange.started)?;
         Body::new(head.framing, head.len, route.max_body)?;
-        match self.verifier.begin(&gates::site(route), &message) {
-            Ok(Some(signed_time)) => gates::fresh(route, Some(signed_time), exchange.started),
+        match self.verifier.begin(&gates::site(route, self.peer.identity()), &message) {
+            Ok(Some(signed_time)) => {
+                exchange.signed_time = Some(signed_time);
+                gates::fresh(route, Some(signed_time), exchange.started)
+            }
             Ok(None) => Ok(()),
             Err(denial) if gates::may_be_challenge(route, &message) => {
                 exchange.unproven = Some(denial);
@@ -129,7 +175,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
     ) -> Result<(), Denial> {
         let mut body = Body::new(head.framing, head.len, route.max_body)?;
         let held = exchange.held.insert(self.worker.shared.budgets.buffered());
-        gates::hold(held, body.missing().unwrap_or(0))?;
+        let room = gates::hold(held, body.missing().unwrap_or(0), self.proven);
+        self.worker.spare_buffers(room.is_ok());
+        room?;
         body.reserve(&mut self.buffer);
         let mut part = body.take(&mut self.buffer)?;
         if head.expects_continue && !body.is_whole() {
@@ -141,7 +189,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
                 self.verifier.update(part.get(self.buffer.bytes()));
             }
             if head.framing == Framing::Chunked {
-                exchange.hold(part.len() as u64)?;
+                let room = exchange.hold(part.len() as u64, self.proven);
+                self.worker.spare_buffers(room.is_ok());
+                room?;
             }
             exchange.body_read(&body);
             if body.is_whole() {
@@ -159,11 +209,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
         exchange: &mut Exchange,
         head: &Head,
     ) -> Result<Passed, Denial> {
+        let heard = self.introspect(live, route, exchange).await;
+        self.verifier.at(exchange.started);
         let bytes = self.buffer.bytes();
         let message = Message { head, bytes, body: exchange.body.get(bytes) };
-        let proof = match exchange.unproven {
-            Some(denial) => Err(denial),
-            None => self.verifier.finish(&gates::site(route), &message),
+        let proof = match exchange.unproven.map_or(heard, Err) {
+            Err(denial) => Err(denial),
+            Ok(()) => self.verifier.finish(&gates::site(route, self.peer.identity()), &message),
         };
         let verified = match proof {
             Ok(verified) => verified,
@@ -171,19 +223,40 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
                 return gates::challenge(route, None, &message)?.map(Passed::Answered).ok_or(denial);
             }
         };
-        exchange.key = Some(verified.key_index());
+        exchange.key = verified.key_index();
+        exchange.ring_key = verified.ring_key().cloned();
+        exchange.proven = true;
+        self.proven = true;
         let now = Now::read();
+        exchange.signed_time = verified.signed_time();
         gates::key_is_current(route, &verified, now)?;
         gates::fresh(route, verified.signed_time(), now)?;
+        gates::still_valid(&verified, now)?;
         if let Some(answer) = gates::challenge(route, Some(&verified), &message)? {
             return Ok(Passed::Answered(answer));
         }
-        let fields = gates::read_fields(route, &message)?;
+        if let Some(answer) = gates::subscription(route, &message)? {
+            return Ok(Passed::Answered(answer));
+        }
+        let fields = gates::read_fields(route, &message, &self.verifier)?;
         let fields = exchange.fields.insert(fields);
         gates::inspect(route, &message, fields)?;
         let claim = gates::claim(live, &self.worker.shared.replay, route, &verified, &message, fields, now)?;
         let claim = self.confirm(route, exchange, claim).await?;
-        self.permit(&verified, claim, now).await
+        self.permit(route, exchange, &verified, claim, now).await
+    }
+
+    /// Asks about the token, on a route where no key tells whether it is good. What that takes is no time of ours.
+    async fn introspect(&mut self, live: &Live, route: &Route, exchange: &mut Exchange) -> Result<(), Denial> {
+        let (Some(introspector), None) = (&route.network.tokens, exchange.unproven) else { return Ok(()) };
+        let client = live.policy.client.as_ref().ok_or(Reason::KeysUnavailable)?;
+        let token = self.verifier.token().ok_or(Reason::CredentialInvalid)?;
+        let asked = Now::read();
+        // On the heap: no other route should carry the room for it.
+        let said = Box::pin(introspector.ask(client, token, asked)).await;
+        exchange.waited_since(asked);
+        self.verifier.hear(said?.ok_or(Reason::CredentialInvalid)?);
+        Ok(())
     }
 
     /// Has the claim confirmed where claims are shared. What that takes is no time of ours.
@@ -205,13 +278,22 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
         Ok(claim)
     }
 
-    /// Is there room for one more in flight? After the claim, so that neither strangers nor replays can take it up.
-    async fn permit(&self, verified: &Verified, claim: Option<Claim>, now: Now) -> Result<Passed, Denial> {
-        if let Some(permit) = self.worker.shared.budgets.try_in_flight() {
-            return Ok(Passed::Onward(Admission::proven(verified, claim, permit)));
+    /// Is the sender within its share? After the claim, so that neither strangers nor replays can take it up.
+    async fn permit(
+        &self,
+        route: &Route,
+        exchange: &Exchange,
+        verified: &Verified,
+        claim: Option<Claim>,
+        now: Now,
+    ) -> Result<Passed, Denial> {
+        match gates::permit(&self.worker.shared, exchange.route, route, verified, now) {
+            Ok(permit) => Ok(Passed::Onward(Admission::proven(verified, claim, permit))),
+            Err(denial) => {
+                self.settle(claim, Outcome::Released, now).await;
+                Err(denial)
+            }
         }
-        self.settle(claim, Outcome::Released, now).await;
-        Err(Reason::Overloaded.into())
     }
 
     /// A route in monitor mode: what would have been denied is noted and goes on, unverified.
@@ -323,7 +405,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
 
     /// Answers a denial. The connection goes on only where it is certain where the next request begins.
     async fn deny(&mut self, live: &Live, exchange: &mut Exchange, head: Option<&Head>, denial: Denial) -> After {
-        exchange.ended_here(denial.reason);
+        exchange.denied(denial);
         let skippable = head.is_some_and(|head| exchange.is_skippable(head));
         let keep_alive = skippable && !denial.reason.row().closes && head.is_some_and(|head| self.may_keep(head));
         let message = head.map(|head| Message { head, bytes: self.buffer.bytes(), body: b"" });

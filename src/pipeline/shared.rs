@@ -1,17 +1,24 @@
 //! What connections share: one worker's own part, and the part that all workers have in common.
 
 use std::cell::Cell;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::clock::Now;
 use crate::forward::Pool;
 use crate::limits::budget::Budgets;
+use crate::limits::{Limits, Terms};
+use crate::observe;
+use crate::observe::anomaly::Anomalies;
 use crate::observe::audit_log::AuditLog;
 use crate::observe::metrics::{Metrics, RouteMeters};
 use crate::policy::{Mode, Policy, Route};
 use crate::replay::Replay;
+
+use super::strangers::{Queue, Strangers};
 
 /// A policy with the meters of its routes, swapped as one.
 #[derive(Debug)]
@@ -57,6 +64,10 @@ pub struct Shared {
     pub replay: Replay,
     /// The budgets.
     pub budgets: Arc<Budgets>,
+    /// The limits of sources, routes and credentials.
+    pub limits: Limits,
+    /// What is usual, and what is not.
+    pub anomalies: Anomalies,
     /// The registry of all meters.
     pub metrics: Metrics,
     /// The audit log.
@@ -67,13 +78,31 @@ impl Shared {
     /// Puts the parts together.
     #[must_use]
     pub fn new(live: Live, replay: Replay, budgets: Arc<Budgets>, metrics: Metrics, audit: AuditLog) -> Self {
-        Self { live: ArcSwap::from_pointee(live), replay, budgets, metrics, audit }
+        let (now, routes) = (Now::read(), live.policy.routes.len());
+        let (limits, anomalies) = (Limits::new(&Terms::default(), routes, now), Anomalies::new(routes, now));
+        Self { live: ArcSwap::from_pointee(live), replay, budgets, limits, anomalies, metrics, audit }
+    }
+
+    /// The same, with limits.
+    #[must_use]
+    pub fn with_limits(mut self, terms: &Terms, now: Now) -> Self {
+        self.limits = Limits::new(terms, self.live().policy.routes.len(), now);
+        self
     }
 
     /// The policy in force. A request keeps the one that it began with.
     #[must_use]
     pub fn live(&self) -> Arc<Live> {
         self.live.load_full()
+    }
+
+    /// Tells of what shows by nothing happening.
+    pub fn look_for_silence(&self, now: Now) {
+        for (index, anomaly) in self.anomalies.look(now) {
+            let live = self.live();
+            let route = live.route(Some(index)).map(|route| &*route.name);
+            observe::anomaly(live.meters(Some(index)), &self.audit, route, &anomaly, now);
+        }
     }
 
     /// Puts another policy in force, for every request that begins from now on.
@@ -89,6 +118,9 @@ pub struct Worker {
     pub shared: Arc<Shared>,
     /// Idle connections to the services.
     pub pool: Pool,
+    /// Connections that have proven nothing yet, and may have to give way.
+    pub(super) strangers: Strangers,
+    came: Cell<usize>,
     ids: Cell<(u64, u64)>,
     refusals: Rc<()>,
 }
@@ -107,7 +139,50 @@ impl Worker {
     /// A worker. `seed` is random, and differs from that of every other worker and process.
     #[must_use]
     pub fn new(shared: Arc<Shared>, seed: [u64; 2]) -> Self {
-        Self { shared, pool: Pool::default(), ids: Cell::new((seed[0], seed[1])), refusals: Rc::new(()) }
+        Self {
+            shared,
+            pool: Pool::default(),
+            strangers: Strangers::default(),
+            came: Cell::new(0),
+            ids: Cell::new((seed[0], seed[1])),
+            refusals: Rc::new(()),
+        }
+    }
+
+    /// A connection came. Where few are left, one that has proven nothing and waits gives way. True: so many have been
+    /// called that they should be let go first.
+    #[must_use]
+    pub fn make_room(&self) -> bool {
+        if !self.shared.budgets.connections_are_scarce() {
+            return false;
+        }
+        self.strangers.waiting.call();
+        self.came.set((self.came.get() + 1) % self.shared.budgets.connections_at_once());
+        self.came.get() == 0
+    }
+
+    /// Room for a body was asked for. Where little or none is left, one of somebody who has proven nothing gives way.
+    pub(super) fn spare_buffers(&self, granted: bool) {
+        if !granted || self.shared.budgets.buffers_are_scarce() {
+            self.strangers.sending.call();
+        }
+    }
+
+    /// Does something for a connection. `None`: it has proven nothing, and gives way.
+    pub(super) async fn unless_shed<F: Future>(
+        &self,
+        queue: &Queue,
+        proven: bool,
+        work: Pin<&mut F>,
+    ) -> Option<F::Output> {
+        if proven {
+            return Some(work.await);
+        }
+        let done = queue.unless_called(work).await;
+        if done.is_none() {
+            self.shared.budgets.gave_way();
+        }
+        done
     }
 
     /// Room to tell one more connection that there is no room.

@@ -9,11 +9,13 @@ use crate::auth::template::{Names, Piece, Template};
 
 use super::definition::{Fault, fault, members_of, word};
 use super::handshake::signs;
+use super::jwt;
 
 /// Fills in what follows: the members that are read, what the proof binds, what a token may not be.
 pub(super) fn complete(scheme: &mut Scheme, binding: Option<&str>, claim: Option<&str>) -> Result<(), Fault> {
     scheme.members = members(scheme);
     scheme.oracle = oracle(scheme);
+    jwt::complete(scheme);
     let words = [("none", Binding::None), ("partial", Binding::Partial), ("full", Binding::Full)];
     let stated = binding.map(|text| word("binding", text, &words)).transpose()?;
     let computed = computed_binding(scheme);
@@ -27,15 +29,23 @@ pub(super) fn complete(scheme: &mut Scheme, binding: Option<&str>, claim: Option
         stated => stated.unwrap_or(computed),
     };
     // Where a part of the body is signed and no time, two genuine messages may be signed alike.
-    let words = [("signed", false), ("signed_and_body", true)];
+    let words = [("signed", Some(false)), ("signed_and_body", Some(true)), ("none", None)];
     let stated = claim.map(|text| word("claim", text, &words)).transpose()?;
-    scheme.claims_body = stated.unwrap_or(scheme.binding == Binding::Partial && scheme.timestamp.is_none());
+    let usual = scheme.binding == Binding::Partial && scheme.timestamp.is_none();
+    scheme.claims_body = stated.map_or(usual, |stated| stated == Some(true));
+    if let Proof::Jwt(jwt) = &mut scheme.proof {
+        // A token that binds nothing of its message is sent along with many.
+        jwt.per_message = stated.map_or(scheme.binding != Binding::None, |stated| stated.is_some());
+    } else if stated == Some(None) {
+        return Err(fault("claim", "none is for scheme = \"jwt\""));
+    }
     Ok(())
 }
 
 fn templates(scheme: &Scheme) -> impl Iterator<Item = &Template> {
     let checks = scheme.checks.iter().flat_map(|check| [&check.value, &check.equals]);
-    scheme.contents().iter().chain(checks).chain(&scheme.secret.key)
+    let addresses = scheme.key_source.certificate.iter().flat_map(|source| &source.addresses);
+    scheme.contents().iter().chain(checks).chain(&scheme.secret.key).chain(addresses)
 }
 
 fn members(scheme: &Scheme) -> Box<[JsonPath]> {
@@ -46,7 +56,8 @@ fn members(scheme: &Scheme) -> Box<[JsonPath]> {
         Some(TimestampFrom::Json(path)) => Some(path),
         _ => None,
     };
-    for path in place.into_iter().chain(time).chain(&scheme.each) {
+    let confirm = scheme.confirm.iter().flat_map(|confirm| [&confirm.when, &confirm.address]);
+    for path in place.into_iter().chain(time).chain(&scheme.each).chain(confirm) {
         if !members.contains(path) {
             members.push(path.clone());
         }
@@ -56,6 +67,7 @@ fn members(scheme: &Scheme) -> Box<[JsonPath]> {
 
 fn computed_binding(scheme: &Scheme) -> Binding {
     match scheme.contents() {
+        _ if matches!(scheme.proof, Proof::Jwt(_)) => jwt::binding(scheme),
         [] => Binding::None,
         contents if scheme.each.is_none() && contents.iter().all(Template::binds_body) => Binding::Full,
         _ => Binding::Partial,
@@ -84,16 +96,34 @@ fn oracle(scheme: &Scheme) -> Option<(Shape, usize)> {
     (!excluded).then_some((shape, max))
 }
 
+/// What a signature under a certificate must not be without, and what goes without one.
+fn certificate_faults(scheme: &Scheme) -> Vec<Fault> {
+    let (is_certified, mut faults) = (scheme.key_source.certificate.is_some(), Vec::new());
+    if is_certified && !scheme.keeps_secret() {
+        let problem = "anybody can have such a signature made: a check must compare something with {secret}";
+        faults.push(fault("certificate", problem));
+    }
+    if is_certified && scheme.each.is_some() {
+        faults.push(fault("each", "goes without a certificate"));
+    }
+    if !is_certified && scheme.confirm.is_some() {
+        faults.push(fault("confirm", "goes with a certificate"));
+    }
+    faults
+}
+
 /// Every contradiction.
 pub(super) fn faults(scheme: &Scheme, names: &Names<'_>) -> Vec<Fault> {
-    let mut faults = Vec::new();
+    let mut faults = certificate_faults(scheme);
     let mut must = |holds: bool, key, problem: &str| {
         if !holds {
             faults.push(fault(key, problem));
         }
     };
     let formats = || std::iter::once(&scheme.signature.format).chain(&scheme.signature.other_formats);
-    let in_format = formats().any(|format| format.has(ItemValue::Timestamp));
+    // An HTTP message signature says in a parameter of its own when it was made.
+    let in_format = formats().any(|format| format.has(ItemValue::Timestamp))
+        || scheme.signature.rules().is_some() && scheme.timestamp.is_some();
     let from_format = matches!(&scheme.timestamp, Some(Timestamp { from: TimestampFrom::Signature, .. }));
     must(
         in_format == from_format,
@@ -101,13 +131,14 @@ pub(super) fn faults(scheme: &Scheme, names: &Names<'_>) -> Vec<Fault> {
         "{timestamp} in signature.format and timestamp.from = \"signature\" go together",
     );
     for (index, name) in names.captures.borrow().iter().enumerate() {
-        let captured = formats().any(|format| format.has(ItemValue::Capture(index)));
+        let captured = formats().any(|format| format.has(ItemValue::Capture(index)))
+            || scheme.signature.rules().is_some() && SIGNATURE_PARAMETERS.contains(&name.as_str());
         must(captured, "signed", &format!("{{item:{name}}} is read, but signature.format does not capture it"));
     }
     let reads_time = templates(scheme).any(|template| template.has(&Piece::Timestamp));
     match &scheme.timestamp {
         Some(timestamp) => must(
-            !scheme.contents().is_empty() && binds_time(scheme, timestamp),
+            binds_time(scheme, timestamp),
             "timestamp",
             "a time that is not signed proves nothing; leave it out, or sign it",
         ),
@@ -120,6 +151,13 @@ pub(super) fn faults(scheme: &Scheme, names: &Names<'_>) -> Vec<Fault> {
         let many = formats().any(|format| format.many);
         must(!many, "each", "an element has one signature");
     }
+    if let Proof::Jwt(jwt) = &scheme.proof {
+        faults.extend(jwt::faults(scheme, jwt));
+        return faults;
+    }
+    if let Proof::PublicKey { .. } = scheme.proof {
+        must(scheme.each.is_none(), "each", "is not for schemes with public keys");
+    }
     let must_sign = scheme.challenges.iter().any(signs);
     let key_is_known = scheme.secret.key.as_ref().is_none_or(Template::is_constant);
     let can_sign = matches!(scheme.proof, Proof::Hmac { .. }) && key_is_known && scheme.each.is_none();
@@ -131,6 +169,9 @@ pub(super) fn faults(scheme: &Scheme, names: &Names<'_>) -> Vec<Fault> {
     faults
 }
 
+/// What `{item:name}` can read of an HTTP message signature.
+const SIGNATURE_PARAMETERS: [&str; 4] = ["keyid", "label", "nonce", "tag"];
+
 /// Whether every acceptable content, or the key, holds the time.
 fn binds_time(scheme: &Scheme, timestamp: &Timestamp) -> bool {
     let in_key = scheme.secret.key.as_ref().is_some_and(|key| key.has(&Piece::Timestamp));
@@ -138,13 +179,17 @@ fn binds_time(scheme: &Scheme, timestamp: &Timestamp) -> bool {
         |content: &Template, known: &[Special]| known.iter().any(|special| content.has(&Piece::Special(*special)));
     let holds = |content: &Template| match &timestamp.from {
         _ if content.has(&Piece::Timestamp) => true,
-        TimestampFrom::Signature => false,
+        TimestampFrom::Signature => scheme.signature.rules().is_some(),
+        TimestampFrom::Claim(_) | TimestampFrom::Jose(_) => false,
         TimestampFrom::Header(name) => {
             let listed = scheme.header_list.as_ref().is_some_and(|list| list.binds(name));
             let in_list = content.has(&Piece::HeaderList) && listed;
-            content.binds_header(name) || in_list || has_special(content, &[Special::Rfc9421])
+            content.binds_header(name) || in_list
         }
-        TimestampFrom::Json(path) => content.binds_body() || content.has(&Piece::Json(path.clone())),
+        TimestampFrom::Json(path) => {
+            let by_rule = has_special(content, &[Special::Sns]) && Special::Sns.signs(path);
+            content.binds_body() || content.has(&Piece::Json(path.clone())) || by_rule
+        }
         TimestampFrom::Form(name) => content.binds_body() || content.has(&Piece::Form(name.clone())),
         TimestampFrom::Query(name) => {
             content.binds_query()
@@ -152,5 +197,11 @@ fn binds_time(scheme: &Scheme, timestamp: &Timestamp) -> bool {
                 || has_special(content, &[Special::Wechat, Special::Vonage, Special::PlivoV3])
         }
     };
-    in_key || scheme.contents().iter().all(holds)
+    let in_token = match (&scheme.proof, &timestamp.from) {
+        (Proof::Jwt(jwt), TimestampFrom::Claim(_)) => jwt.has_claims(),
+        (Proof::Jwt(_), TimestampFrom::Jose(_)) => true,
+        (Proof::Jwt(_), TimestampFrom::Json(_)) => scheme.binding == Binding::Full,
+        _ => false,
+    };
+    in_token || in_key || !scheme.contents().is_empty() && scheme.contents().iter().all(holds)
 }

@@ -1,16 +1,20 @@
 //! A definition by environment: a provider of one's own, or a catalogue's with the settings that its file leaves open.
 
 use super::definition::{Fault, fault};
-use super::text::{Definition, OneOrMany, SignatureText, TimestampText};
+use super::public_key::family;
+use super::text::{Definition, JwksText, KeysText, OneOrMany, SignatureText, TimestampText};
 use crate::auth::scheme::Scheme;
+use crate::auth::signature::SignatureAlgorithm;
 
 /// A route's own definition, by environment. Empty fields have the usual values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CustomFields {
-    /// `SCHEME`: hmac (default) or token.
+    /// `SCHEME`: hmac (default), token, ed25519, ecdsa, rsa or jwt.
     pub scheme: Option<String>,
     /// `ALGORITHM`.
     pub algorithm: Option<String>,
+    /// `ECDSA_FORM`.
+    pub ecdsa_form: Option<String>,
     /// `SIGNATURE_HEADER`.
     pub signature_header: Option<String>,
     /// `SIGNATURE_FORMAT`.
@@ -33,6 +37,7 @@ impl CustomFields {
         let fields = [
             ("SCHEME", &self.scheme),
             ("ALGORITHM", &self.algorithm),
+            ("ECDSA_FORM", &self.ecdsa_form),
             ("SIGNATURE_HEADER", &self.signature_header),
             ("SIGNATURE_FORMAT", &self.signature_format),
             ("SIGNATURE_ENCODING", &self.signature_encoding),
@@ -51,9 +56,15 @@ impl CustomFields {
 /// Every [`Fault`], each with the key that a file would have; [`custom_field`] names the variable's field.
 pub fn custom(fields: &CustomFields) -> Result<Scheme, Vec<Fault>> {
     let scheme = fields.scheme.clone().unwrap_or_else(|| "hmac".into());
-    if !["hmac", "token"].contains(&scheme.as_str()) {
-        return Err(vec![fault("scheme", format!("{scheme:?} is not known; accepted are hmac, token"))]);
+    if !["hmac", "token", "ed25519", "ecdsa", "rsa", "jwt"].contains(&scheme.as_str()) {
+        let accepted = "accepted are hmac, token, ed25519, ecdsa, rsa, jwt";
+        return Err(vec![fault("scheme", format!("{scheme:?} is not known; {accepted}"))]);
     }
+    let algorithms = algorithms(&scheme);
+    // Public keys may come as a set; shared ones never do.
+    let is_shared = fields.algorithm.as_ref().is_none_or(|text| text.starts_with("HS"));
+    let keys = (scheme == "jwt" && !is_shared)
+        .then(|| KeysText { jwks: Some(JwksText::Somewhere(true)), ..KeysText::default() });
     let format = fields.signature_format.clone();
     let from = match &fields.timestamp_header {
         Some(name) => Some(format!("header:{name}")),
@@ -64,7 +75,9 @@ pub fn custom(fields: &CustomFields) -> Result<Scheme, Vec<Fault>> {
     }
     let mut definition = Definition {
         scheme,
-        algorithm: fields.algorithm.clone(),
+        algorithm: fields.algorithm.clone().map(|algorithm| OneOrMany(vec![algorithm])),
+        ecdsa_form: fields.ecdsa_form.clone(),
+        keys,
         signature: Some(SignatureText {
             header: fields.signature_header.clone(),
             format: format.map(|format| OneOrMany(vec![format])),
@@ -76,8 +89,14 @@ pub fn custom(fields: &CustomFields) -> Result<Scheme, Vec<Fault>> {
         ..Definition::default()
     };
     definition.secret.encoding.clone_from(&fields.secret_encoding);
+    if family(&definition.scheme).is_some() {
+        // Where the user has the keys as a set; then all of them are tried.
+        definition.keys = Some(KeysText { jwks: Some(JwksText::Somewhere(true)), ..KeysText::default() });
+    }
     let mut faults = Vec::new();
-    faults.extend(unknown("algorithm", fields.algorithm.as_deref(), &["sha1", "sha256", "sha384", "sha512"]));
+    if definition.scheme != "jwt" {
+        faults.extend(unknown("algorithm", fields.algorithm.as_deref(), &algorithms));
+    }
     faults.extend(unknown("secret.encoding", fields.secret_encoding.as_deref(), &["text", "hex", "base64"]));
     match definition.compile() {
         Ok(scheme) if faults.is_empty() => Ok(scheme),
@@ -87,6 +106,17 @@ pub fn custom(fields: &CustomFields) -> Result<Scheme, Vec<Fault>> {
             let new: Vec<_> = others.into_iter().filter(is_new).collect();
             faults.extend(new);
             Err(faults)
+        }
+    }
+}
+
+/// The algorithms that a new scheme may have.
+fn algorithms(scheme: &str) -> Vec<&'static str> {
+    match family(scheme) {
+        None => vec!["sha1", "sha256", "sha384", "sha512"],
+        Some(family) => {
+            let of_family = SignatureAlgorithm::all().filter(|algorithm| algorithm.family() == family);
+            of_family.map(SignatureAlgorithm::name).filter(|name| !name.ends_with("_sha1")).collect()
         }
     }
 }
@@ -107,7 +137,9 @@ impl Definition {
                 place.clone_from(value);
             }
         };
-        set(&mut with.algorithm, &fields.algorithm);
+        if let Some(algorithm) = &fields.algorithm {
+            with.algorithm = Some(OneOrMany(vec![algorithm.clone()]));
+        }
         set(&mut signature.header, &fields.signature_header);
         set(&mut signature.encoding, &fields.signature_encoding);
         set(&mut with.secret.encoding, &fields.secret_encoding);
@@ -126,6 +158,7 @@ impl Definition {
 pub fn custom_field(key: &str) -> &'static str {
     match key {
         "algorithm" => "ALGORITHM",
+        "ecdsa_form" => "ECDSA_FORM",
         "signature.header" => "SIGNATURE_HEADER",
         "signature.format" | "signature.separator" => "SIGNATURE_FORMAT",
         "signature.encoding" => "SIGNATURE_ENCODING",

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::auth::MAX_CONTENTS;
-use crate::auth::list::{HeaderList, LinePiece, Names as ListNames};
+use crate::auth::list::{HeaderList, LinePiece, ListFrom, Names as ListNames};
 use crate::auth::scheme::{
-    Algorithm, Binding, Check, Field, JsonPath, Proof, Replies, Scheme, SecretEncoding, SecretForm, Signature,
-    TimeUnit, Timestamp, TimestampFrom,
+    Algorithm, Binding, Check, Encoding, Field, JsonPath, Proof, Replies, Scheme, SecretEncoding, SecretForm,
+    Signature, TimeUnit, Timestamp, TimestampFrom,
 };
 use crate::auth::template::{Names, Piece, Template, TemplateFault};
 
 use super::text::{Definition, FieldText, HeaderListText, SecretText, TimestampText};
-use super::{coherence, grammar, handshake};
+use super::{certificate, coherence, grammar, handshake, http_signature, jwt, public_key};
 
 /// How far a signed time may be from now where nobody says otherwise.
 pub const TOLERANCE: Duration = Duration::from_secs(300);
@@ -64,6 +64,7 @@ impl Definition {
         let secret = faults.keep(self.secret_form(&names));
         let header_list = faults.keep(self.header_list(&names));
         let challenges = faults.keep(handshake::compile(self, &names));
+        let key_source = faults.keep(public_key::key_source(self, &names));
         let signature = faults.keep(self.signature(&names));
         let timestamp = faults.keep(self.timestamp());
         let tolerance = faults.keep(self.tolerance());
@@ -80,6 +81,8 @@ impl Definition {
         let (Some(timestamp), Some(tolerance), Some(delivery_id), Some(event), Some(each), Some(reply)) = rest else {
             return Err(faults.0);
         };
+        let confirm = faults.keep(certificate::confirm(self));
+        let (Some(key_source), Some(confirm)) = (key_source, confirm) else { return Err(faults.0) };
         let document = self.document_field().map_err(|fault| vec![fault])?;
         let mut scheme = Scheme {
             proof,
@@ -94,6 +97,8 @@ impl Definition {
             delivery_id,
             event,
             secret,
+            key_source,
+            confirm,
             challenges,
             oracle: None,
             binding: Binding::None,
@@ -112,16 +117,26 @@ impl Definition {
             parts: &self.secret.parts,
             lets: self.lets.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect(),
             has_list: self.header_list.is_some(),
+            has_rules: self.http_signature.is_some(),
+            has_token: self.scheme == "jwt",
             ..Names::default()
         }
     }
 
     fn proof(&self, names: &Names<'_>) -> Result<Proof, Fault> {
-        let token = ["token", "basic"].contains(&self.scheme.as_str());
+        let token = ["token", "basic", "mtls"].contains(&self.scheme.as_str());
         for (key, is_set) in [("signed", self.signed.is_some()), ("algorithm", self.algorithm.is_some())] {
             if token && is_set {
                 return Err(fault(key, "a token signs nothing"));
             }
+        }
+        let of_tokens =
+            [("payload", self.payload.is_some()), ("b64", self.b64.is_some()), ("claims", self.claims.is_some())];
+        if let Some((key, _)) = of_tokens.iter().find(|(_, is_set)| *is_set && self.scheme != "jwt") {
+            return Err(fault(key, "is for scheme = \"jwt\""));
+        }
+        if self.scheme != "jwt" && self.signature.as_ref().is_some_and(|signature| signature.body) {
+            return Err(fault("signature.body", "is for scheme = \"jwt\""));
         }
         match self.scheme.as_str() {
             "hmac" => {
@@ -139,13 +154,22 @@ impl Definition {
                 Ok(Proof::Digest { algorithm: self.algorithm()?, signed })
             }
             "token" | "basic" => Ok(Proof::Token),
-            other => Err(fault("scheme", format!("{other:?} is not known; accepted are hmac, digest, token, basic"))),
+            "jwt" => jwt::proof(self, names),
+            "mtls" => Ok(Proof::ClientCertificate),
+            scheme => {
+                let Some(family) = public_key::family(scheme) else {
+                    let accepted = "accepted are hmac, digest, token, basic, ed25519, ecdsa, rsa, jwt, mtls";
+                    return Err(fault("scheme", format!("{scheme:?} is not known; {accepted}")));
+                };
+                public_key::proof(self, family, self.contents(names)?)
+            }
         }
     }
 
     /// The hash.
     pub(super) fn algorithm(&self) -> Result<Algorithm, Fault> {
-        let text = self.algorithm.as_deref().unwrap_or("sha256");
+        let texts = self.algorithm.as_ref().map_or_else(|| vec!["sha256"], |algorithms| algorithms.texts());
+        let [text] = *texts else { return Err(fault("algorithm", "one is accepted")) };
         Algorithm::named(text).ok_or_else(|| {
             let accepted = "accepted are sha1, sha256, sha384, sha512, md5, sha3_256, keccak256";
             fault("algorithm", format!("{text:?} is not known; {accepted}"))
@@ -153,7 +177,14 @@ impl Definition {
     }
 
     fn contents(&self, names: &Names<'_>) -> Result<Box<[Template]>, Fault> {
-        let texts = self.signed.as_ref().map_or_else(|| vec!["{body}"], |signed| signed.texts());
+        let usual = if self.http_signature.is_some() { "{signature_base}" } else { "{body}" };
+        if self.http_signature.is_some() && self.signed.is_some() {
+            return Err(fault(
+                "signed",
+                "an HTTP message signature signs what it announces; http_signature.cover says what it must",
+            ));
+        }
+        let texts = self.signed.as_ref().map_or_else(|| vec![usual], |signed| signed.texts());
         if texts.is_empty() || texts.len() > MAX_CONTENTS {
             return Err(fault("signed", format!("one to {MAX_CONTENTS} templates are accepted")));
         }
@@ -170,10 +201,25 @@ impl Definition {
         if self.scheme == "basic" {
             return grammar::basic(self.signature.as_ref());
         }
+        if let Some(text) = &self.http_signature {
+            return http_signature::compile(text, self, names);
+        }
+        if self.scheme == "mtls" {
+            return grammar::nowhere(self.signature.as_ref());
+        }
         let missing =
             || fault("signature.header", "the name of the header field that carries the signature is missing");
         let text = self.signature.as_ref().ok_or_else(missing)?;
-        grammar::compile(text, self.algorithm()?.name(), names, self.scheme == "token")
+        if self.scheme == "jwt" {
+            return grammar::token(text, names);
+        }
+        let is_public_key = public_key::family(&self.scheme).is_some();
+        let hash = if is_public_key { "" } else { self.algorithm()?.name() };
+        let signature = grammar::compile(text, hash, names, self.scheme == "token")?;
+        if is_public_key && signature.encoding == Encoding::Base64Hex {
+            return Err(fault("signature.encoding", "accepted are hex, hex_upper, base64, base64url"));
+        }
+        Ok(signature)
     }
 
     fn secret_form(&self, names: &Names<'_>) -> Result<SecretForm, Fault> {
@@ -192,8 +238,11 @@ impl Definition {
         let any = |key: &'static str, text: &str| Template::any(text, names).map_err(|error| template(key, &error));
         let made = |name: &'static str, text: Option<&str>| text.map(|text| any(name, text)).transpose();
         let (key, mut sent) = (made("secret.key", key.as_deref())?, made("token", self.token.as_deref())?);
-        if key.is_some() && self.scheme != "hmac" {
-            return Err(fault("secret.key", "is for scheme = \"hmac\""));
+        if key.is_some() && !["hmac", "jwt"].contains(&self.scheme.as_str()) {
+            return Err(fault("secret.key", "is for scheme = \"hmac\" and \"jwt\""));
+        }
+        if self.scheme == "jwt" && key.as_ref().is_some_and(|key| !key.is_constant()) {
+            return Err(fault("secret.key", "of a token is made of the secret alone"));
         }
         if sent.is_some() && self.scheme != "token" {
             return Err(fault("token", "is for scheme = \"token\""));
@@ -239,9 +288,15 @@ impl Definition {
             ),
             (true, Some(from)) => ListNames::Announced {
                 from: match from.split_once(':') {
-                    Some(("header", name)) => Ok(name.into()),
-                    Some(("item", name)) => Err(names.capture(name)),
-                    _ => return Err(fault("header_list.from", "accepted are header:Name, item:name")),
+                    Some(("header", name)) => ListFrom::Header(name.into()),
+                    Some(("item", name)) => ListFrom::Capture(names.capture(name)),
+                    Some(("jose", path)) if names.has_token => ListFrom::Jose(json_path("header_list.from", path)?),
+                    _ => {
+                        return Err(fault(
+                            "header_list.from",
+                            "accepted are header:Name, item:name, and jose:name of a token",
+                        ));
+                    }
                 },
                 split: split.as_deref().filter(|split| !split.is_empty()).unwrap_or(",").into(),
                 require: require.iter().map(|name| name.as_str().into()).collect(),
@@ -269,7 +324,6 @@ impl Definition {
                 ("rfc3339", TimeUnit::Rfc3339),
                 ("http_date", TimeUnit::HttpDate),
                 ("datetime", TimeUnit::DateTime),
-                ("created", TimeUnit::Created),
             ],
         )?;
         let from = match (from.as_str(), from.split_once(':')) {
@@ -278,8 +332,11 @@ impl Definition {
             (_, Some(("query", name))) if !name.is_empty() => TimestampFrom::Query(name.into()),
             (_, Some(("form", name))) if !name.is_empty() => TimestampFrom::Form(name.into()),
             (_, Some(("json", path))) => TimestampFrom::Json(json_path("timestamp.from", path)?),
+            (_, Some(("claim", path))) => TimestampFrom::Claim(json_path("timestamp.from", path)?),
+            (_, Some(("jose", path))) => TimestampFrom::Jose(json_path("timestamp.from", path)?),
             (other, _) => {
-                let accepted = "accepted are signature, header:Name, json:member, query:name, form:name";
+                let accepted =
+                    "accepted are signature, header:Name, json:member, query:name, form:name, claim:name, jose:name";
                 return Err(fault("timestamp.from", format!("{other:?} is not known; {accepted}")));
             }
         };
@@ -288,8 +345,7 @@ impl Definition {
 
     fn tolerance(&self) -> Result<Duration, Fault> {
         let Some(text) = &self.tolerance else { return Ok(TOLERANCE) };
-        let seconds = text.strip_suffix('s').and_then(|digits| digits.parse().ok());
-        seconds.map(Duration::from_secs).ok_or_else(|| fault("tolerance", format!("{text:?} is not like 300s")))
+        seconds("tolerance", text)
     }
 
     fn replies(&self) -> Result<Replies, Fault> {
@@ -312,6 +368,12 @@ impl Definition {
             Some(_) => Err(fault("document", "accepted is form:field")),
         }
     }
+}
+
+/// `300s`.
+pub(super) fn seconds(key: &'static str, text: &str) -> Result<Duration, Fault> {
+    let seconds = text.strip_suffix('s').and_then(|digits| digits.parse().ok());
+    seconds.map(Duration::from_secs).ok_or_else(|| fault(key, format!("{text:?} is not like 300s")))
 }
 
 pub(super) fn template(key: &'static str, error: &TemplateFault) -> Fault {
@@ -356,19 +418,24 @@ fn zone(text: &str) -> Result<i32, Fault> {
 }
 
 fn field(key: &'static str, text: Option<&FieldText>) -> Result<Option<Field>, Fault> {
-    let Some(FieldText { header, json, form, query }) = text else { return Ok(None) };
+    let Some(FieldText { header, json, form, query, claim }) = text else { return Ok(None) };
+    if let (Some(path), None, None, None, None) = (claim, header, json, form, query) {
+        return Ok(Some(Field::Claim(json_path(key, path)?)));
+    }
+    if claim.is_some() {
+        return Err(fault(key, ONE_FIELD));
+    }
     Ok(Some(match (header.as_deref(), json, form.as_deref(), query.as_deref()) {
         (Some(name), None, None, None) if !name.is_empty() => Field::Header(name.into()),
         (None, Some(path), None, None) => Field::Json(json_path(key, path)?),
         (None, None, Some(name), None) if !name.is_empty() => Field::Form(name.into()),
         (None, None, None, Some(name)) if !name.is_empty() => Field::Query(name.into()),
-        _ => {
-            let accepted =
-                "one of header = \"Name\", json = \"member\", form = \"field\", query = \"name\" is accepted";
-            return Err(fault(key, accepted));
-        }
+        _ => return Err(fault(key, ONE_FIELD)),
     }))
 }
+
+const ONE_FIELD: &str =
+    "one of header = \"Name\", json = \"member\", form = \"field\", query = \"name\", claim = \"name\" is accepted";
 
 /// A member's path, as in `event.type` or `/event/type`.
 ///

@@ -41,8 +41,43 @@ pub(super) fn compile(
     if captures.len() > MAX_CAPTURES {
         return Err(fault("signature.format", format!("at most {MAX_CAPTURES} captures can be read")));
     }
+    let envelope = text.envelope.iter().map(|path| json_path("signature.envelope", path));
+    let envelope = envelope.collect::<Result<_, _>>()?;
     let (other_formats, written) = (formats.collect(), texts.join(" or ").into());
-    Ok(Signature { header, place, format, other_formats, encoding, written, captures })
+    Ok(Signature { header, place, format, other_formats, envelope, encoding, written, captures })
+}
+
+/// A token: it has an encoding of its own.
+pub(super) fn token(text: &SignatureText, names: &Names<'_>) -> Result<Signature, Fault> {
+    if text.encoding.is_some() {
+        return Err(fault("signature.encoding", "a token has its own"));
+    }
+    let mut signature = compile(text, "", names, true)?;
+    if matches!(signature.place, SignaturePlace::RepeatedHeader | SignaturePlace::NumberedHeaders(_)) {
+        return Err(fault("signature", "a message has one token"));
+    }
+    if signature.place == SignaturePlace::Body && text.format.is_some() {
+        return Err(fault("signature.format", "the body is the token itself"));
+    }
+    signature.encoding = Encoding::Base64Url;
+    Ok(signature)
+}
+
+/// No signature: the connection is the proof.
+pub(super) fn nowhere(text: Option<&SignatureText>) -> Result<Signature, Fault> {
+    if text.is_some() {
+        return Err(fault("signature", "a client's certificate is shown to TLS, and stands in no message"));
+    }
+    Ok(Signature {
+        header: "".into(),
+        place: SignaturePlace::Nowhere,
+        format: Format::whole(),
+        other_formats: Box::new([]),
+        encoding: Encoding::Hex,
+        written: "".into(),
+        captures: Box::new([]),
+        envelope: Box::new([]),
+    })
 }
 
 /// HTTP Basic (RFC 7617).
@@ -63,7 +98,7 @@ pub(super) fn basic(text: Option<&SignatureText>) -> Result<Signature, Fault> {
 }
 
 fn place(text: &SignatureText) -> Result<(Box<str>, SignaturePlace), Fault> {
-    let SignatureText { header, headers, require, query, json, form, path, .. } = text;
+    let SignatureText { header, headers, require, query, json, form, path, body, .. } = text;
     let all = require
         .as_deref()
         .map_or(Ok(false), |text| word("signature.require", text, &[("any", false), ("all", true)]))?;
@@ -91,12 +126,13 @@ fn place(text: &SignatureText) -> Result<(Box<str>, SignaturePlace), Fault> {
         places.push(("".into(), SignaturePlace::Json(json_path("signature.json", path)?)));
     }
     places.extend(path.then(|| ("".into(), SignaturePlace::PathSegment)));
+    places.extend(body.then(|| ("".into(), SignaturePlace::Body)));
     match <[_; 1]>::try_from(places) {
         Ok([place]) => Ok(place),
         Err(places) if places.is_empty() => {
             Err(fault("signature.header", "the name of the header field that carries the signature is missing"))
         }
-        Err(_) => Err(fault("signature", "exactly one of header, headers, query, json, form, path is accepted")),
+        Err(_) => Err(fault("signature", "exactly one of header, headers, query, json, form, path, body is accepted")),
     }
 }
 

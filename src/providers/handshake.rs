@@ -52,6 +52,7 @@ fn challenge(text: &ChallengeText, names: &Names<'_>) -> Result<Challenge, Fault
         authenticated: text.authenticated.unwrap_or(method == "POST"),
         empty: text.empty,
         when: when.map(|when| (when, text.equals.as_deref().map(Into::into))),
+        unless: text.unless.as_deref().map(|unless| source("challenge.unless", unless)).transpose()?,
         verify: text.verify.as_deref().map(|verify| source("challenge.verify", verify)).transpose()?,
         verify_required: text.verify_required,
         token: text.token.as_deref().map(|token| source("challenge.token", token)).transpose()?,

@@ -6,11 +6,15 @@
 //!
 //! A file is parsed when its provider is asked for: a sidecar with two routes does not read three hundred.
 
+mod certificate;
 mod coherence;
 mod custom;
 mod definition;
 mod grammar;
 mod handshake;
+mod http_signature;
+mod jwt;
+mod public_key;
 mod text;
 
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -21,6 +25,7 @@ use crate::auth::scheme::{Proof, Scheme};
 
 pub use custom::{CustomFields, custom, custom_field};
 pub use definition::{Fault, TOLERANCE, json_path};
+pub use jwt::Asks;
 use text::Definition;
 pub use text::Vector;
 
@@ -66,15 +71,29 @@ impl Provider {
         match self.scheme.proof {
             Proof::Hmac { .. } => "hmac",
             Proof::Digest { .. } => "digest",
+            Proof::PublicKey { ref algorithms, .. } => algorithms.first().map_or("", |one| one.family().name()),
+            Proof::Jwt(_) => "jwt",
+            Proof::ClientCertificate => "mtls",
             Proof::Token if self.is_basic => "basic",
             Proof::Token => "token",
         }
     }
 
-    /// The hash, where there is one.
+    /// The hash or the signature's algorithm, where there is one; of several the first.
     #[must_use]
     pub fn algorithm(&self) -> Option<&'static str> {
-        self.scheme.algorithm().map(crate::auth::scheme::Algorithm::name)
+        match &self.scheme.proof {
+            Proof::PublicKey { algorithms, .. } => algorithms.first().map(|algorithm| algorithm.name()),
+            Proof::Hmac { algorithm, .. } | Proof::Digest { algorithm, .. } => Some(algorithm.name()),
+            Proof::Jwt(jwt) => jwt.algorithms.names().next(),
+            Proof::Token | Proof::ClientCertificate => None,
+        }
+    }
+
+    /// What its file leaves to the routes that use it.
+    #[must_use]
+    pub fn asks(&self) -> Asks {
+        self.definition.asks()
     }
 
     /// Its scheme with a route's own settings for what its file leaves open.

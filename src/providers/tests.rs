@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::auth::keys::{KeyText, Keys};
 use crate::auth::scheme::Binding;
+use crate::auth::sign::sample_secret;
 use crate::auth::{Site, Verified, Verifier};
 use crate::deny::{Denial, Reason};
 use crate::http1::{Head, Message};
@@ -43,7 +44,8 @@ impl Example {
         let secrets = [KeyText::new("key-1", secret.as_bytes())];
         let keys = Keys::new(scheme, &secrets).expect("a published secret is a good one");
         let public_url = self.public_url.as_deref();
-        let site = Site { scheme, keys: &keys, public_url, route_path: "/hook", prefix: false };
+        let site =
+            Site { scheme, keys: &keys, key_ring: None, client: None, public_url, route_path: "/hook", prefix: false };
         let head = Head::parse(&self.head)?;
         let mut verifier = Verifier::default();
         verifier.begin(&site, &Message { head: &head, bytes: &self.head, body: b"" })?;
@@ -101,7 +103,12 @@ fn published_vectors() {
                 assert_eq!(denial.reason, Reason::CredentialInvalid, "{}", provider.id);
             }
             if !scheme.contents().is_empty() && scheme.secret.parts.is_empty() {
-                let other = data_encoding::HEXLOWER.encode(&[7; 32]);
+                let other = match scheme.proof {
+                    Proof::PublicKey { .. } | Proof::Jwt(_) | Proof::ClientCertificate => sample_secret(&scheme, 2),
+                    Proof::Hmac { .. } | Proof::Digest { .. } | Proof::Token => {
+                        data_encoding::HEXLOWER.encode(&[7; 32])
+                    }
+                };
                 let denial = example.verify(&scheme, &other).expect_err("another secret");
                 assert_eq!(denial.reason, Reason::CredentialInvalid, "{}", provider.id);
             }

@@ -21,8 +21,19 @@ pub(super) struct Definition {
     /// How sure the facts are: `docs`, `source` or `unconfirmed`.
     pub(super) confidence: String,
     pub(super) scheme: String,
-    pub(super) algorithm: Option<String>,
+    pub(super) algorithm: Option<OneOrMany<String>>,
+    /// How an ECDSA signature is written.
+    pub(super) ecdsa_form: Option<String>,
+    pub(super) keys: Option<KeysText>,
+    pub(super) certificate: Option<CertificateText>,
+    pub(super) confirm: Option<ConfirmText>,
+    /// What a token signs that does not carry it.
+    pub(super) payload: Option<String>,
+    /// Whether that is signed as base64url.
+    pub(super) b64: Option<bool>,
+    pub(super) claims: Option<ClaimsText>,
     pub(super) signature: Option<SignatureText>,
+    pub(super) http_signature: Option<HttpSignatureText>,
     pub(super) signed: Option<OneOrMany<String>>,
     pub(super) token: Option<String>,
     pub(super) each: Option<String>,
@@ -56,8 +67,77 @@ pub(super) struct Definition {
     pub(super) vectors: Vec<Vector>,
 }
 
+/// What claims must say.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct ClaimsText {
+    pub(super) issuer: Option<ClaimText>,
+    pub(super) audience: Option<ClaimText>,
+    pub(super) expires: Option<String>,
+    #[serde(default)]
+    pub(super) required: Vec<String>,
+    /// Claims that the route must state a value for.
+    #[serde(default)]
+    pub(super) ask: Vec<String>,
+    pub(super) leeway: Option<String>,
+}
+
+/// What a claim must be: one text, one of several, or what the route says.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum ClaimText {
+    Asked(bool),
+    One(String),
+    Several(Vec<String>),
+}
+
+/// Where public keys come from.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeysText {
+    pub(super) jwks: Option<JwksText>,
+    /// What a token's own chain of certificates is for.
+    pub(super) x5c: Option<String>,
+    pub(super) key_id: Option<String>,
+    /// Whether RSA keys of 1024 bits are accepted.
+    #[serde(default)]
+    pub(super) legacy: bool,
+}
+
+/// Where a message's certificate is, and what it must be.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CertificateText {
+    pub(super) url: OneOrMany<String>,
+    pub(super) pin: OneOrMany<String>,
+    pub(super) kind: Option<String>,
+    #[serde(default)]
+    pub(super) names: Vec<String>,
+    pub(super) purpose: Option<String>,
+    pub(super) chain: Option<String>,
+}
+
+/// The message that asks for a subscription to be confirmed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConfirmText {
+    pub(super) when: String,
+    pub(super) equals: String,
+    pub(super) url: String,
+    pub(super) pin: OneOrMany<String>,
+}
+
+/// A published set of keys: its address, or that there is one.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum JwksText {
+    Somewhere(bool),
+    At(String),
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools, reason = "the keys of a table, as they are written")]
 pub(super) struct SignatureText {
     pub(super) header: Option<String>,
     #[serde(default)]
@@ -68,14 +148,28 @@ pub(super) struct SignatureText {
     pub(super) form: Option<String>,
     #[serde(default)]
     pub(super) path: bool,
+    /// Whether it is the whole body.
+    #[serde(default)]
+    pub(super) body: bool,
     pub(super) format: Option<OneOrMany<String>>,
     pub(super) encoding: Option<String>,
+    /// The members of a JSON object in base64 that the value is.
+    #[serde(default)]
+    pub(super) envelope: Vec<String>,
     #[serde(default)]
     pub(super) many: bool,
     #[serde(default)]
     pub(super) repeated: bool,
     pub(super) separator: Option<String>,
     pub(super) groups: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HttpSignatureText {
+    pub(super) label: Option<String>,
+    pub(super) tag: Option<String>,
+    pub(super) cover: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -129,6 +223,7 @@ pub(super) struct FieldText {
     pub(super) json: Option<String>,
     pub(super) form: Option<String>,
     pub(super) query: Option<String>,
+    pub(super) claim: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -140,6 +235,7 @@ pub(super) struct ChallengeText {
     pub(super) empty: bool,
     pub(super) when: Option<String>,
     pub(super) equals: Option<String>,
+    pub(super) unless: Option<String>,
     pub(super) verify: Option<String>,
     #[serde(default)]
     pub(super) verify_required: bool,

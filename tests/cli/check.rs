@@ -93,3 +93,19 @@ fn check_tells_when_the_certificate_ends() {
     let output = run(&flags, &settings());
     assert!(stdout(&output).contains("2098-07-06T00:00:00Z"), "{output:?}");
 }
+
+#[test]
+fn check_tells_what_will_be_asked_and_asks_nobody() {
+    let mut settings = settings();
+    settings.retain(|(name, _)| !name.ends_with("_SECRET") && !name.ends_with("_TOLERANCE"));
+    settings.extend([
+        ("HOOKWARDEN_ROUTE_HOOK_PROVIDER", "shipstation"),
+        ("HOOKWARDEN_ROUTE_HOOK_JWKS_URL", "https://keys.invalid/set?key=hunter2"),
+    ]);
+    let output = run(&["check"], &settings);
+    assert_eq!(code(&output), 0, "{output:?}");
+    assert!(stdout(&output).contains("hook: keys are fetched from https://keys.invalid/set?…\n"), "{output:?}");
+    let policy = json(&run(&["check", "--format", "json"], &settings));
+    assert_eq!(policy["routes"][0]["keys_from"], "https://keys.invalid/set?…");
+    assert!(!policy.to_string().contains("hunter2"));
+}

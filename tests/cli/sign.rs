@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use hookwarden::auth::keys::{KeyText, Keys};
 use hookwarden::auth::scheme::{Binding, Scheme, SignaturePlace};
-use hookwarden::auth::sign::sample_secret;
+use hookwarden::auth::sign::{sample_private, sample_ring, sample_secret};
 use hookwarden::auth::{Site, Verified, Verifier};
+use hookwarden::clock::Now;
 use hookwarden::deny::{Denial, Reason};
 use hookwarden::http1::{Head, Message};
 use hookwarden::providers;
@@ -25,9 +27,18 @@ fn verify(scheme: &Scheme, secret: &str, bytes: &[u8]) -> Result<Verified, Denia
     let keys = Keys::new(scheme, &[KeyText::new("1", secret.as_bytes())]).expect("a good secret");
     let public_url = Some("https://example.com");
     let prefix = scheme.signature.place == SignaturePlace::PathSegment;
-    let site =
-        Site { scheme, keys: &keys, public_url, route_path: if prefix { "/hooks/x/" } else { "/hooks/x" }, prefix };
+    let ring = sample_ring(scheme, Now::read());
+    let site = Site {
+        client: None,
+        scheme,
+        keys: &keys,
+        key_ring: ring.as_ref(),
+        public_url,
+        route_path: if prefix { "/hooks/x/" } else { "/hooks/x" },
+        prefix,
+    };
     let mut verifier = Verifier::default();
+    verifier.at(Now::read());
     verifier.begin(&site, &Message { head: &head, bytes: head_bytes, body: b"" })?;
     verifier.update(body);
     verifier.finish(&site, &Message { head: &head, bytes: head_bytes, body })
@@ -35,13 +46,23 @@ fn verify(scheme: &Scheme, secret: &str, bytes: &[u8]) -> Result<Verified, Denia
 
 const URL: &str = "https://example.com/hooks/x";
 
+/// Who proves itself by a certificate that nobody else has: there is nothing to sign with, and that is said.
+const BY_CERTIFICATE: [&str; 3] = ["apple_app_store", "mtls", "salesforce_outbound"];
+
 #[test]
 fn what_is_signed_is_verified_for_every_provider() {
-    for provider in providers::all() {
+    // Of these the proof is a certificate that nobody else has.
+    let is_ours =
+        |provider: &&providers::Provider| provider.kind() != "mtls" && provider.scheme.key_source.chain.is_none();
+    for provider in providers::all().iter().filter(is_ours) {
         let (id, scheme) = (&provider.id, &provider.scheme);
-        let secret = sample_secret(scheme, 7);
+        let (secret, private) = (sample_secret(scheme, 7), sample_private(scheme, 7));
         let flags = ["sign", "--provider", id, "--secret-file", "-", "--url", URL, "--output", "raw"];
-        let output = with_input(&flags, secret.as_bytes());
+        let output = with_input(&flags, private.as_bytes());
+        if BY_CERTIFICATE.contains(&id.as_str()) {
+            assert!(code(&output) == 2 && !stderr(&output).is_empty(), "{id}: {output:?}");
+            continue;
+        }
         assert_eq!(code(&output), 0, "{id}: {output:?}");
         verify(scheme, &secret, &output.stdout).unwrap_or_else(|denial| panic!("{id}: {denial:?}"));
         if scheme.binding == Binding::Full && !output.stdout.ends_with(b"\r\n\r\n") {
@@ -49,7 +70,9 @@ fn what_is_signed_is_verified_for_every_provider() {
             *changed.last_mut().expect("a body") ^= 1;
             let denial = verify(scheme, &secret, &changed).expect_err("a changed body");
             assert_eq!(denial.reason, Reason::CredentialInvalid, "{id}");
-            assert!(!stdout(&output).contains(&secret), "{id}");
+            // What a certificate's owner signs for is no secret.
+            let is_secret = scheme.key_source.certificate.is_none();
+            assert!(!is_secret || !stdout(&output).contains(&secret), "{id}");
         }
     }
 }
@@ -147,4 +170,32 @@ fn sign_sends_and_tells_the_answer() {
     let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|port| port.local_addr()).expect("a port");
     let output = run(&[&sign[..], &[&format!("http://{nobody}/")]].concat(), &[]);
     assert_eq!(code(&output), 69, "{output:?}");
+}
+
+#[test]
+fn a_pair_that_was_made_signs_and_verifies() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (provider, of_set) in [("discord", false), ("ebay", false), ("shipstation", true), ("fusionauth", true)] {
+        let file = folder.path().join(provider);
+        let file = file.to_str().expect("text");
+        let made = run(&["sign", "--provider", provider, "--generate-key", file], &[]);
+        assert_eq!(code(&made), 0, "{made:?}");
+        let private = fs::read_to_string(file).expect("the private key");
+        assert!(private.starts_with("-----BEGIN PRIVATE KEY-----\n") && !stdout(&made).contains("PRIVATE KEY"));
+        assert_eq!(fs::metadata(file).expect("the file").permissions().mode() & 0o777, 0o600);
+        assert_eq!(stdout(&made).contains("\"kid\":\"1\""), of_set, "{made:?}");
+        let public = stdout(&made);
+        let public = hookwarden::auth::signature::pem_blocks(&public).next().expect("the public key").to_owned();
+        let signed =
+            run(&["sign", "--provider", provider, "--secret-file", file, "--url", URL, "--output", "raw"], &[]);
+        let scheme = &providers::find(provider).expect("in the catalogue").scheme;
+        assert!(verify(scheme, &public, &signed.stdout).is_ok(), "{signed:?}");
+        // What is there is never overwritten.
+        let again = run(&["sign", "--provider", provider, "--generate-key", file], &[]);
+        assert_eq!((code(&again), fs::read_to_string(file).expect("still there")), (69, private), "{again:?}");
+        let with_public = with_input(&["sign", "--provider", provider, "--secret-file", "-"], public.as_bytes());
+        assert!(code(&with_public) == 2 && stderr(&with_public).contains("public key"), "{with_public:?}");
+    }
+    let shared = run(&["sign", "--provider", "github", "--generate-key", "never-written"], &[]);
+    assert!(code(&shared) == 2 && stderr(&shared).contains("ed25519, ecdsa and rsa"), "{shared:?}");
 }

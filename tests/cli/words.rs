@@ -6,6 +6,7 @@ use std::process::Stdio;
 
 use hookwarden::config::knobs;
 use hookwarden::deny::Reason;
+use hookwarden::observe::anomaly;
 use hookwarden::providers;
 
 use super::{SECRET, code, command, json, run, stderr, stdout};
@@ -62,7 +63,7 @@ fn help_is_complete() {
             let variable = format!("[env: HOOKWARDEN_{}]", knob.name);
             let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
             // The process list would show a secret; its file's path is none.
-            let is_flag = knob.built && (!knob.secret || knob.name.ends_with("_FILE"));
+            let is_flag = !knob.secret || knob.name.ends_with("_FILE");
             assert_eq!(words.contains(&flag) && words.contains(&variable), is_flag, "{}", knob.name);
         }
         assert!(!help.contains(SECRET));
@@ -121,7 +122,7 @@ fn every_outcome_and_every_variable_is_explained() {
     let all = all.as_array().expect("a list");
     let told: BTreeSet<_> = all.iter().filter_map(|topic| topic["code"].as_str()).collect();
     assert_eq!(told, Reason::all().map(Reason::code).collect());
-    assert_eq!(all.len(), told.len() + knobs::GLOBAL.len() + knobs::ROUTE.len());
+    assert_eq!(all.len(), told.len() + anomaly::KINDS + knobs::GLOBAL.len() + knobs::ROUTE.len());
     let table = stdout(&run(&["explain"], &[]));
     assert!(Reason::all().all(|reason| table.contains(reason.code())), "{table}");
     let text = stdout(&run(&["explain", "duplicate"], &[]));

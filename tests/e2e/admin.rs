@@ -31,6 +31,15 @@ fn probes_are_answered_and_nothing_else_is_there() {
     proxy.finish();
 }
 
+#[test]
+fn the_limit_of_descriptors_is_raised_as_far_as_it_goes() {
+    let proxy = Sidecar::before(&Upstream::refusing()).provider("github").start();
+    let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum.unwrap_or_default();
+    let told = proxy.metrics().value("hookwarden_file_descriptors_limit", &[]);
+    assert_eq!(format!("{told}"), format!("{most}"));
+    proxy.finish();
+}
+
 /// The families of the contract, and their types.
 const FAMILIES: &[(&str, &str)] = &[
     ("audit_records_dropped_total", "counter"),
@@ -40,7 +49,9 @@ const FAMILIES: &[(&str, &str)] = &[
     ("connections", "gauge"),
     ("credential_age_seconds", "gauge"),
     ("credential_last_used_timestamp_seconds", "gauge"),
+    ("file_descriptors_limit", "gauge"),
     ("permission_expiry_timestamp_seconds", "gauge"),
+    ("proxy_headers_total", "counter"),
     ("replay_capacity_entries", "gauge"),
     ("replay_entries", "gauge"),
     ("replay_evictions_total", "counter"),

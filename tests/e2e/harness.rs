@@ -20,7 +20,10 @@
 //! | [`Outcome`], [`Record`] | what is expected, and what was recorded |
 //! | [`Upstream`], [`Step`] | the service, by script |
 //! | [`Client`], [`Response`] | raw bytes to the sidecar, strictly framed answers back |
+//! | [`KeyServer`] | a server of keys and tokens, by script |
+//! | [`Kept`] | what providers sign with under certificates |
 //! | [`Certificate`] | TLS certificates, and a client that trusts them |
+//! | [`Authority`] | certificates of servers and clients, revocation, and TLS clients that resume |
 //! | [`Request`], [`Signer`] | requests as a provider would sign them, and as an attacker would change them |
 //!
 //! Nothing sleeps: every wait is a blocking read or a condition, and [`GUARD`] only keeps a broken test from hanging.
@@ -30,10 +33,16 @@
 
 use std::time::Duration;
 
+#[path = "harness/certificates.rs"]
+mod certificates;
 #[path = "harness/client.rs"]
 mod client;
+#[path = "harness/keys.rs"]
+mod keys;
 #[path = "harness/outcome.rs"]
 mod outcome;
+#[path = "harness/pki.rs"]
+mod pki;
 #[path = "harness/request.rs"]
 mod request;
 #[path = "harness/sidecar.rs"]
@@ -43,8 +52,11 @@ mod tls;
 #[path = "harness/upstream.rs"]
 mod upstream;
 
+pub(crate) use certificates::{Kept, certificate};
 pub(crate) use client::{Client, Response};
+pub(crate) use keys::{Answer, KeyServer};
 pub(crate) use outcome::{Metrics, Outcome, Record};
+pub(crate) use pki::{Authority, Identity, ReadyClient, replace};
 pub(crate) use request::{Request, Signer, secret_of};
 pub(crate) use sidecar::{Builder, Sidecar};
 pub(crate) use tls::Certificate;

@@ -64,14 +64,19 @@ fn plaintext_on_a_tls_port_is_never_looked_at() {
     let (upstream, certificate) = (Upstream::start(), Certificate::new());
     let proxy = certificate.on(Sidecar::before(&upstream).provider("github")).start();
     let request = sample();
+    // What is neither TLS nor HTTP is answered by an alert, or not at all.
+    let mut nonsense = proxy.client();
+    let _ = nonsense.offer(b"\0\0\0\0");
+    assert!(!nonsense.half_close().read_to_end().starts_with(b"HTTP/"));
     let mut plain = proxy.client();
     let _ = plain.offer(&request);
     let answer = plain.read_to_end();
-    assert!(!answer.starts_with(b"HTTP/"), "{:?}", String::from_utf8_lossy(&answer));
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("speaks HTTPS"), "{answer}");
     // There is no record, as it was no request; and the same bytes are new when they come encrypted.
     let mut client = certificate.connect(&proxy, BOTH, &[]).expect("a handshake");
     proxy.exchange(&mut client, &request, &FORWARDED);
-    handshakes(&proxy, 1.0, 1.0);
+    handshakes(&proxy, 1.0, 2.0);
     proxy.finish();
 }
 

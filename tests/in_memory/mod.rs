@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use hookwarden::auth::keys::{Key, KeyText};
-use hookwarden::auth::sign::{Draft, sign};
+use hookwarden::auth::sign::{Draft, sample_private, sample_secret, sign};
 use hookwarden::clock::Now;
 use hookwarden::config::{self, Environment};
 use hookwarden::drain::Signals;
@@ -28,7 +28,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
 
-/// The secret of every route. Base64 with a prefix, since Standard Webhooks wants that and the others take any text.
+/// The secret of every route but Discord's, whose keys come in pairs. Base64 with a prefix, since Standard Webhooks wants that and the others take any text.
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLw==";
 
 /// What the service answers.
@@ -51,7 +51,7 @@ struct Service {
 }
 
 impl Sidecar {
-    /// A worker with the routes `/github`, `/stripe` and `/standard_webhooks`, and what the settings add.
+    /// A worker with the routes `/github`, `/stripe`, `/standard_webhooks` and `/discord`, and what the settings add.
     pub(crate) fn new(settings: &[(&str, &str)]) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let (local, service) = (LocalSet::new(), Rc::new(Service::default()));
@@ -61,11 +61,13 @@ impl Sidecar {
 
         let variable = |(name, value): (&str, &str)| (OsString::from(format!("HOOKWARDEN_{name}")), value.into());
         let base = [("TLS", "off"), ("LISTEN", "127.0.0.1:0"), ("UPSTREAM", &upstream), ("AUDIT_LOG", "off")];
-        let routes = ["github", "stripe", "standard_webhooks"].into_iter().flat_map(|provider| {
+        let public = sample_secret(&providers::find("discord").expect("in the catalogue").scheme, 1);
+        let routes = ["github", "stripe", "standard_webhooks", "discord"].into_iter().flat_map(|provider| {
             let field = |field: &str, value: &str| {
                 (format!("HOOKWARDEN_ROUTE_{}_{field}", provider.to_uppercase()).into(), value.to_owned().into())
             };
-            [field("PATH", &format!("/{provider}")), field("PROVIDER", provider), field("SECRET", SECRET)]
+            let secret = if provider == "discord" { &public } else { SECRET };
+            [field("PATH", &format!("/{provider}")), field("PROVIDER", provider), field("SECRET", secret)]
         });
         let settings = base.into_iter().map(variable).chain(settings.iter().copied().map(variable));
         let environment = Environment::capture(routes.chain(settings));
@@ -76,7 +78,7 @@ impl Sidecar {
     /// Runs one connection: what `client` does with its end of it.
     pub(crate) fn connect<T>(&self, client: impl AsyncFnOnce(DuplexStream) -> T) -> T {
         let (near, far) = tokio::io::duplex(256 * 1024);
-        let peer = Peer { source: IpAddr::from([127, 0, 0, 1]), tls: None };
+        let peer = Peer::new(IpAddr::from([127, 0, 0, 1]));
         let signals = Signals::default();
         let mut connection = Connection::new(&self.worker, far, peer, &signals);
         let both = async { tokio::join!(connection.serve(), client(near)).1 };
@@ -137,7 +139,8 @@ impl Sidecar {
 /// As many correctly signed requests as asked for, no two the same, with bodies of that length.
 pub(crate) fn signed_requests(provider: &str, count: usize, body_len: usize) -> Vec<Vec<u8>> {
     let found = providers::find(provider).expect("in the catalogue");
-    let key = Key::new(&found.scheme, &KeyText::new("1", SECRET.as_bytes())).expect("a good key");
+    let secret = if provider == "discord" { &sample_private(&found.scheme, 1) } else { SECRET };
+    let key = Key::for_signing(&found.scheme, &KeyText::new("1", secret.as_bytes())).expect("a good key");
     (0..count)
         .map(|number| {
             let start = format!(r#"{{"id":"evt_{number:08}","type":"push","fill":""#);
@@ -174,6 +177,7 @@ fn worker(config: config::Config) -> Worker {
         metrics,
         AuditLog::open(&process.audit_log, process.audit_chain.clone()).expect("opens"),
     );
+    let shared = shared.with_limits(&process.limits, Now::read());
     Worker::new(Arc::new(shared), [1, 2])
 }
 

@@ -9,7 +9,10 @@
 // sign it gives back headers, or puts the signature into the message's body. Libraries that only verify are never asked
 // to sign. A library is loaded when a message asks for it.
 
+import { createPublicKey } from "node:crypto";
 import { readFileSync } from "node:fs";
+import https from "node:https";
+import { Readable } from "node:stream";
 
 // Standard output is for the answers: what libraries have to tell goes elsewhere.
 console.log = console.info = console.debug = console.error;
@@ -32,6 +35,19 @@ async function adyenPlatform({ secret, body }, signed) {
   const validator = new hmacValidator();
   if (signed) return validator.validateHMACSignature(secret, signed["hmacsignature"], body);
   return { HmacSignature: validator.calculateHmac(body, secret) };
+}
+
+// The library fetches the certificate; here it finds the key that belongs to it, which its check takes as well.
+async function awsSns({ body, private: secret }) {
+  const Validator = (await import("sns-validator")).default;
+  const pem = createPublicKey(secret.slice(secret.indexOf("-----BEGIN"))).export({ type: "spki", format: "pem" });
+  https.get = (_, found) => {
+    const response = Readable.from([pem]);
+    response.statusCode = 200;
+    found(response);
+    return response;
+  };
+  return new Promise((resolve) => new Validator().validate(body, (error) => resolve(error === null)));
 }
 
 async function cloudinary({ secret, body, time }, signed) {
@@ -235,6 +251,7 @@ async function holds(refusal, check) {
 const SDKS = {
   adyen,
   adyen_platform: adyenPlatform,
+  aws_sns: awsSns,
   cloudinary,
   contentful,
   dodo_payments: dodoPayments,

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use hookwarden::auth::scheme::SignaturePlace;
-use hookwarden::auth::sign::{content_type, sample_body, sample_secret};
+use hookwarden::auth::sign::{content_type, sample_body, sample_private, sample_secret};
 use hookwarden::clock::Now;
 use hookwarden::providers::{self, Provider};
 
@@ -96,7 +96,7 @@ fn direct_curl(home: &Path, proxy: &Sidecar) {
 
 fn sign(home: &Path, provider: &Provider, body: Option<&[u8]>) -> String {
     let secret = home.join("secret");
-    fs::write(&secret, secret_of(provider)).expect("a file");
+    fs::write(&secret, sample_private(&provider.scheme, 1)).expect("a file");
     let mut command = Command::new(env!("CARGO_BIN_EXE_hookwarden"));
     command.args(["sign", "--provider", &provider.id, "--url", &url_of(provider)]);
     command.arg("--secret-file").arg(secret);

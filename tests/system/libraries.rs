@@ -60,6 +60,92 @@ pub(crate) const PYTHON: Language = Language {
     ],
 };
 
+/// Senders with private keys, as an independent implementation makes them.
+pub(crate) const PUBLIC_KEYS: Language = Language {
+    program: PYTHON.program,
+    script: "public_keys.py",
+    libraries: &[
+        Library { fields: &[("BinancePay-Nonce", "0123456789abcdef0123456789abcdef")], ..library("binance_pay") },
+        library("bridge_xyz"),
+        library("chip_collect"),
+        library("circle"),
+        library("coinbase"),
+        library("discord"),
+        library("ebay"),
+        Library {
+            fields: &[("X-Fal-Webhook-Request-Id", "0ab1"), ("X-Fal-Webhook-User-Id", "user|1")],
+            ..library("fal")
+        },
+        library("fireblocks_legacy"),
+        Library {
+            fields: &[
+                ("X-Webhook-Event-Id", "e1"),
+                ("X-Webhook-Event-Timestamp", "2026-01-31T12:00:00Z"),
+                ("X-Webhook-Request-Id", "r1"),
+                ("X-Webhook-Key-Version", "1"),
+            ],
+            ..library("integrated_finance")
+        },
+        Library { body: "b=caf%C3%A9+au+lait&amount=1010&alert_name=a%22b&alert_id=1", ..library("paddle_classic") },
+        library("postal"),
+        Library { body: r#"[{"event":"open","amount":1010,"by":"café"}]"#, ..library("sendgrid") },
+        library("shipstation"),
+        library("standard_webhooks_v1a"),
+        library("telnyx"),
+        Library { body: "payload=%7B%22id%22%3A1010%2C%22by%22%3A%22caf%C3%A9+au+lait%22%7D", ..library("travis_ci") },
+        library("utila"),
+        library("videosdk"),
+        library("wise"),
+    ],
+};
+
+/// Senders of signed tokens, as independent implementations of the tokens make them.
+pub(crate) const TOKENS: Language = Language {
+    program: PYTHON.program,
+    script: "tokens.py",
+    libraries: &[
+        library("constant_contact"),
+        body_token("dialpad"),
+        library("fireblocks"),
+        library("fusionauth"),
+        library("fusionauth_hmac"),
+        library("gong"),
+        body_token("kinde"),
+        library("livekit"),
+        library("messagebird"),
+        library("netlify"),
+        library("plaid"),
+        library("saleor"),
+        library("truelayer"),
+        library("upstash_qstash"),
+        library("vonage"),
+        body_token("wix"),
+    ],
+};
+
+/// HTTP message signatures by a library of their own, and senders who sign under certificates.
+pub(crate) const MESSAGES: Language = Language {
+    program: PYTHON.program,
+    script: "messages.py",
+    libraries: &[
+        library("adobe_commerce"),
+        Library { body: r#"{"event_id":"1010","recipient_client_id":"1","by":"café"}"#, ..library("adobe_io_events") },
+        Library { body: SNS, tampered: ("1010", "9999"), ..library("aws_sns") },
+        library("paypal"),
+        library("rfc9421_ecdsa"),
+        library("rfc9421_ed25519"),
+        library("rfc9421_hmac"),
+        library("rfc9421_rsa"),
+        library("woodpecker_extensions"),
+    ],
+};
+
+/// What the signer leaves open is 1.
+const SNS: &str = concat!(
+    r#"{"Type":"Notification","MessageId":"22b80b92-1010","TopicArn":"1","Subject":"A é","Message":"a\nTopicArn\nb\"1010","#,
+    r#""Timestamp":"{rfc3339}","SignatureVersion":"2","SigningCertURL":"1","Signature":"","MessageAttributes":{}}"#
+);
+
 /// Node's.
 pub(crate) const NODE: Language = Language {
     program: "node",
@@ -77,6 +163,7 @@ pub(crate) const NODE: Language = Language {
             ..library("adyen")
         },
         library("adyen_platform"),
+        Library { body: SNS, ..verifier("aws_sns") },
         library("cloudinary"),
         Library {
             fields: &[("X-Contentful-Topic", "ContentManagement.Entry.save")],
@@ -133,13 +220,19 @@ pub(crate) const NODE: Language = Language {
 /// Parameters that a sorting scheme has to put in order, one of them twice.
 const FORM: &str = "From=%2B15550100&Digits=2&Digits=1010&Body=caf%C3%A9+au+lait";
 
+/// A sender whose message is a token as a whole.
+const fn body_token(provider: &'static str) -> Library {
+    Library { tampered: ("eyJ", "eyK"), ..library(provider) }
+}
+
 /// A library that signs and verifies a JSON body.
 const fn library(provider: &'static str) -> Library {
     Library {
         provider,
         signs: true,
         verifies: true,
-        body: r#"{"type":"sample.created","amount":1010,"by":"café"}"#,
+        // What is signed is remembered whoever signed it: each says who it is.
+        body: r#"{"type":"sample.created","amount":1010,"by":"café","for":"{provider}"}"#,
         query: "",
         fields: &[],
         tampered: ("1010", "9999"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hookwarden::auth::keys::{Key, KeyText};
 use hookwarden::auth::scheme::Scheme;
-use hookwarden::auth::sign::{Draft, content_type, sample_secret, sign};
+use hookwarden::auth::sign::{Draft, content_type, sample_private, sample_secret, sign};
 use hookwarden::clock::Now;
 use hookwarden::providers;
 use serde_json::{Map, Value, json};
@@ -41,7 +41,7 @@ pub(crate) struct Library {
     pub(crate) signs: bool,
     /// Whether it verifies what we sign.
     pub(crate) verifies: bool,
-    /// The body; `{ms}` stands for the time in milliseconds.
+    /// The body; `{ms}` stands for the time in milliseconds, `{rfc3339}` for its date, `{provider}` for the provider's id.
     pub(crate) body: &'static str,
     /// The query of the URL, with its question mark.
     pub(crate) query: &'static str,
@@ -69,6 +69,8 @@ impl Library {
 pub(crate) struct Message {
     pub(crate) library: &'static Library,
     pub(crate) secret: String,
+    /// What it is signed with: the private key of a pair, or the same secret.
+    private: String,
     pub(crate) body: String,
     query: String,
     fields: Headers,
@@ -81,7 +83,9 @@ pub(crate) type Headers = Vec<(String, String)>;
 impl Message {
     /// The library's sample, with a secret of its own.
     pub(crate) fn sample(library: &'static Library, seed: u8) -> Self {
-        Self::of(library, &sample_secret(library.scheme(), seed), library.body)
+        let scheme = library.scheme();
+        let private = sample_private(scheme, seed);
+        Self { private, ..Self::of(library, &sample_secret(scheme, seed), library.body) }
     }
 
     /// A message with that secret and body.
@@ -91,7 +95,11 @@ impl Message {
         Self {
             library,
             secret: secret.to_owned(),
-            body: body.replace("{ms}", &now.wall.as_millis().to_string()),
+            private: secret.to_owned(),
+            body: body
+                .replace("{ms}", &now.wall.as_millis().to_string())
+                .replace("{provider}", library.provider)
+                .replace("{rfc3339}", &rfc3339(now)),
             query: library.query.to_owned(),
             fields: library.fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             now,
@@ -120,7 +128,7 @@ impl Message {
     /// As we sign it: the message with whatever stands in its body, and its headers.
     pub(crate) fn signed_by_us(&self) -> (Self, Headers) {
         let scheme = self.library.scheme();
-        let key = Key::new(scheme, &KeyText::new("1", self.secret.as_bytes())).expect("a key of that scheme");
+        let key = Key::for_signing(scheme, &KeyText::new("1", self.private.as_bytes())).expect("a key of that scheme");
         let media_type = content_type(scheme, self.body.as_bytes()).to_owned();
         let headers = std::iter::once(("Content-Type".to_owned(), media_type)).chain(self.fields.clone()).collect();
         let body = self.body.clone().into_bytes();
@@ -145,6 +153,7 @@ impl Message {
         json!({
             "sdk": self.library.provider,
             "secret": self.secret,
+            "private": self.private,
             "body": self.body,
             "time": self.now.unix_seconds(),
             "id": format!("msg_{index}"),
@@ -193,6 +202,11 @@ impl Language {
         assert_eq!(answers.len(), count);
         answers
     }
+}
+
+fn rfc3339(now: Now) -> String {
+    let seconds = i64::try_from(now.unix_seconds()).expect("this century");
+    jiff::Timestamp::from_second(seconds).expect("this century").to_string()
 }
 
 fn object(headers: &Headers) -> Value {

@@ -2,7 +2,7 @@
 //! changed on the way.
 
 use crate::harness::{Builder, Outcome, Sidecar, Signer, Upstream};
-use crate::libraries::{NODE, PYTHON};
+use crate::libraries::{MESSAGES, NODE, PUBLIC_KEYS, PYTHON, TOKENS};
 use crate::sdks::{Headers, Language, Library, Message, ORIGIN};
 
 #[test]
@@ -13,6 +13,36 @@ fn what_python_libraries_sign_is_forwarded() {
 #[test]
 fn what_node_libraries_sign_is_forwarded() {
     signed_by_the_library_is_forwarded(&NODE);
+}
+
+#[test]
+fn what_is_signed_with_private_keys_is_forwarded() {
+    signed_by_the_library_is_forwarded(&PUBLIC_KEYS);
+}
+
+#[test]
+fn what_we_sign_with_private_keys_verifies() {
+    signed_by_us_is_accepted(&PUBLIC_KEYS);
+}
+
+#[test]
+fn what_senders_of_tokens_sign_is_forwarded() {
+    signed_by_the_library_is_forwarded(&TOKENS);
+}
+
+#[test]
+fn tokens_that_we_sign_verify() {
+    signed_by_us_is_accepted(&TOKENS);
+}
+
+#[test]
+fn what_is_signed_as_messages_and_under_certificates_is_forwarded() {
+    signed_by_the_library_is_forwarded(&MESSAGES);
+}
+
+#[test]
+fn what_we_sign_as_messages_and_under_certificates_verifies() {
+    signed_by_us_is_accepted(&MESSAGES);
 }
 
 #[test]
@@ -80,7 +110,9 @@ fn with_route(builder: Builder, message: &Message) -> Builder {
     let builder = builder.provider_as(provider, provider, &[("SECRET", &message.secret)]);
     let window = scheme.timestamp.is_some().then_some(("TOLERANCE", "600s"));
     let url = scheme.needs_public_url().then_some(("PUBLIC_URL", ORIGIN));
-    builder.route(provider, &window.into_iter().chain(url).collect::<Vec<_>>())
+    let verified = scheme.challenges.iter().any(|challenge| challenge.verify_required);
+    let token = verified.then_some(("VERIFY_TOKEN", "a-verify-token"));
+    builder.route(provider, &window.into_iter().chain(url).chain(token).collect::<Vec<_>>())
 }
 
 fn signed_by_us_is_accepted(language: &Language) {

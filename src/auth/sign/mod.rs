@@ -1,8 +1,11 @@
 //! The one signing path: from a scheme to what its provider would send. It serves the `sign` command, the demo and the
 //! tests; the proxy itself never signs so.
 
+mod certified;
 mod place;
+mod rsa_samples;
 mod sample;
+mod token;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
 use sha2::{Digest, Sha256};
@@ -14,14 +17,16 @@ use crate::json;
 use super::extract::{Format, Item, ItemValue, MAX_CAPTURES};
 use super::feed::{Members, Sources, feed_all, find_members, render};
 use super::form;
+use super::http_signature::Rules;
 use super::keys::Key;
-use super::list::Names;
-use super::mac::Tag;
-use super::scheme::{Check, Encoding, Proof, Scheme, TimeUnit, Timestamp, TimestampFrom};
+use super::list::{ListFrom, Names};
+use super::scheme::{Check, Encoding, Field, KeyIdFrom, Proof, Scheme, TimeUnit, Timestamp, TimestampFrom};
 use super::special::Special;
 use super::template::Piece;
+use super::x509::Source;
 
-pub use sample::{content_type, sample_body, sample_secret};
+pub use certified::sample_ring;
+pub use sample::{content_type, sample_body, sample_private, sample_secret};
 
 /// A request that is to be signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,12 +53,18 @@ pub enum SignFault {
     /// The key does not fit the scheme.
     #[error("the key is of another kind than the scheme")]
     Key,
+    /// A public key signs nothing.
+    #[error("to sign takes the private key")]
+    Private,
     /// The signed time stands in the body, and the body has none or another.
     #[error("the body must be a JSON object whose {0} is the time of signing")]
     Time(String),
     /// The signature stands in the body, and the body has no room for it.
     #[error("the scheme's signature stands in the body, and the body is not {0}")]
     Body(&'static str),
+    /// The token brings certificates that only its provider has.
+    #[error("the scheme's tokens bring certificates along that only the provider has")]
+    Chain,
     /// The scheme does not bind such a body, or reads something of it that is not there.
     #[error(
         "the scheme binds a body only as a form, by a digest in the URL, or by members; this one lacks what it reads"
@@ -78,7 +89,8 @@ impl Draft {
 /// A [`SignFault`].
 pub fn sign(scheme: &Scheme, key: &Key, mut draft: Draft, now: Now) -> Result<Draft, SignFault> {
     let captures = captures(scheme, key);
-    complete(scheme, &mut draft, &captures, now);
+    complete(scheme, key, &mut draft, &captures, now);
+    name_key(scheme, key, &mut draft);
     place::reserve(scheme, &mut draft)?;
     set_checked(scheme, key, &mut draft, &captures, now)?;
     check_time(scheme, &draft, now)?;
@@ -86,6 +98,13 @@ pub fn sign(scheme: &Scheme, key: &Key, mut draft: Draft, now: Now) -> Result<Dr
         return place::each(array, draft, &scheme.signature.place, |draft, element| {
             signature(scheme, key, draft, &captures, Some(element), now)
         });
+    }
+    if scheme.key_source.chain.is_some() {
+        return Err(SignFault::Chain);
+    }
+    // The client's certificate is shown by whoever sends.
+    if matches!(scheme.proof, Proof::ClientCertificate) {
+        return Ok(draft);
     }
     let value = signature(scheme, key, &draft, &captures, None, now)?;
     place::put(scheme, &mut draft, &value)?;
@@ -102,13 +121,25 @@ fn signature(
     now: Now,
 ) -> Result<String, SignFault> {
     let text = match (&scheme.proof, scheme.signed()) {
+        (Proof::Jwt(jwt), _) => with_sources(scheme, key, draft, captures, element, now, |sources| {
+            token::make(scheme, jwt, key, sources, now)
+        })?,
         (Proof::Hmac { .. } | Proof::Digest { .. }, Some(signed)) => {
             let tag = with_sources(scheme, key, draft, captures, element, now, |sources| {
                 let mut mac = key.mac_for(scheme, sources).ok_or(SignFault::Key)?;
                 let fed = feed_all(signed, sources, &mut |bytes| mac.update(bytes));
                 if fed { Ok(mac.finish()) } else { Err(SignFault::Unbound) }
             })?;
-            encode(scheme.signature.encoding, &tag)
+            encode(scheme.signature.encoding, tag.as_bytes())
+        }
+        (Proof::PublicKey { algorithms, form, .. }, Some(signed)) => {
+            let private = key.private_key().ok_or(SignFault::Private)?;
+            let bytes = with_sources(scheme, key, draft, captures, element, now, |sources| {
+                let content = render(signed, sources).ok_or(SignFault::Unbound)?;
+                let mut made = algorithms.iter().map(|algorithm| private.sign(*algorithm, *form, &content));
+                made.find_map(Result::ok).ok_or(SignFault::Key)
+            })?;
+            encode(scheme.signature.encoding, &bytes)
         }
         _ => String::from_utf8(key.token().ok_or(SignFault::Key)?.to_vec()).map_err(|_| SignFault::Key)?,
     };
@@ -151,6 +182,7 @@ fn with_sources<T>(
         captures: &texts,
         members: Members { document, paths: &scheme.members, found: &found, broken },
         header_list: scheme.header_list.as_ref(),
+        rules: scheme.signature.rules(),
         secret: key.secret(),
         ..Sources::default()
     })
@@ -166,35 +198,54 @@ fn captures(scheme: &Scheme, key: &Key) -> Vec<String> {
         String::from_utf8(expected.to_vec()).ok()
     };
     let announced = |index| match scheme.header_list.as_ref().map(|list| &list.names) {
-        Some(Names::Announced { from: Err(capture), split, require }) if *capture == index => {
+        Some(Names::Announced { from: ListFrom::Capture(capture), split, require }) if *capture == index => {
             let names: Vec<&str> = require.iter().map(|name| &**name).chain(["content-type"]).collect();
             Some(names.join(split))
         }
         _ => None,
     };
-    let one = |index| checked(index).or_else(|| announced(index)).unwrap_or_else(|| random_id(""));
+    let named = |index| (scheme.key_source.key_id == Some(KeyIdFrom::Capture(index))).then(|| key.id.to_string());
+    let known = |index| checked(index).or_else(|| announced(index)).or_else(|| named(index));
+    let one = |index| known(index).unwrap_or_else(|| random_id(""));
     (0..scheme.signature.captures.len()).map(one).collect()
 }
 
+/// Says which key it is, where receivers choose by that.
+fn name_key(scheme: &Scheme, key: &Key, draft: &mut Draft) {
+    match &scheme.key_source.key_id {
+        Some(KeyIdFrom::Field(Field::Header(name))) if !draft.has(name) => draft.set(name, key.id.to_string()),
+        Some(KeyIdFrom::Field(Field::Query(name))) if !place::has_query(draft, name) => {
+            place::set_query(draft, name, &key.id);
+        }
+        _ => {}
+    }
+}
+
 /// Adds what is signed and the draft lacks: the time, ids that are new, announcements.
-fn complete(scheme: &Scheme, draft: &mut Draft, captures: &[String], now: Now) {
+fn complete(scheme: &Scheme, key: &Key, draft: &mut Draft, captures: &[String], now: Now) {
     match scheme.timestamp.as_ref().map(|timestamp| &timestamp.from) {
-        Some(TimestampFrom::Header(name)) if !is_created(scheme) => draft.set(name, timestamp(scheme, now)),
+        Some(TimestampFrom::Header(name)) => draft.set(name, timestamp(scheme, now)),
         Some(TimestampFrom::Query(name)) => place::set_query(draft, name, &timestamp(scheme, now)),
         Some(TimestampFrom::Form(name)) => place::set_form(draft, name, &timestamp(scheme, now)),
         _ => {}
     }
+    if let Some(rules) = scheme.signature.rules() {
+        announce(rules, key, draft, now);
+    }
     if let Some(list) = &scheme.header_list {
         complete_list(&list.names, draft, captures);
     }
+    if let Some(source) = &scheme.key_source.certificate {
+        name_certificate(source, draft);
+    }
     let checks = scheme.checks.iter().flat_map(|check| [&check.value, &check.equals]);
     for template in scheme.contents().iter().take(1).chain(checks).chain(&scheme.secret.key) {
-        template.visit(&mut |piece| complete_piece(piece, draft, now));
+        template.visit(&mut |piece| complete_piece(piece, draft));
     }
 }
 
 #[allow(clippy::wildcard_enum_match_arm, reason = "all other pieces are alike here")]
-fn complete_piece(piece: &Piece, draft: &mut Draft, now: Now) {
+fn complete_piece(piece: &Piece, draft: &mut Draft) {
     match piece {
         Piece::Header(name) if !draft.has(name) => draft.headers.push((name.to_string(), random_id("msg_"))),
         Piece::QueryParameter(name) if !place::has_query(draft, name) => {
@@ -203,7 +254,21 @@ fn complete_piece(piece: &Piece, draft: &mut Draft, now: Now) {
         Piece::Special(Special::Wechat) if !place::has_query(draft, "nonce") => {
             place::set_query(draft, "nonce", &random_id(""));
         }
-        Piece::Special(Special::Rfc9421) => announce(draft, now),
+        _ => {}
+    }
+}
+
+/// Names an address where the certificate could be, where the draft names none.
+#[allow(clippy::wildcard_enum_match_arm, reason = "no definition names addresses otherwise")]
+fn name_certificate(source: &Source, draft: &mut Draft) {
+    let (Some(template), Some(pin)) = (source.addresses.first(), source.pins.first()) else { return };
+    let sample = pin.sample();
+    match template.before() {
+        [Piece::Json(path)] => place::set_sampled(draft, path, &sample),
+        [Piece::Header(name)] if !draft.has(name) => draft.set(name, sample),
+        [Piece::Literal(start), Piece::Header(name)] if !draft.has(name) => {
+            draft.set(name, sample.strip_prefix(&**start).unwrap_or_default().to_owned());
+        }
         _ => {}
     }
 }
@@ -218,12 +283,12 @@ fn complete_list(names: &Names, draft: &mut Draft, captures: &[String]) {
         Names::Fixed(names) => names.iter().for_each(|(name, _)| add(draft, name)),
         Names::Announced { from, split, require } => {
             require.iter().for_each(|name| add(draft, name));
-            if let Err(index) = from
+            if let ListFrom::Capture(index) = from
                 && captures.get(*index).is_some_and(|names| names.contains("content-type"))
             {
                 add(draft, "content-type");
             }
-            if let Ok(header) = from {
+            if let ListFrom::Header(header) = from {
                 let names: Vec<&str> = require.iter().map(|name| &**name).collect();
                 draft.set(header, names.join(split));
             }
@@ -232,14 +297,14 @@ fn complete_list(names: &Names, draft: &mut Draft, captures: &[String]) {
 }
 
 /// RFC 9421: the body's digest and what is covered.
-fn announce(draft: &mut Draft, now: Now) {
+fn announce(rules: &Rules, key: &Key, draft: &mut Draft, now: Now) {
     draft.set("Content-Digest", format!("sha-256=:{}:", BASE64.encode(&Sha256::digest(&draft.body))));
-    let covered = r#"("@method" "@target-uri" "content-digest")"#;
-    draft.set("Signature-Input", format!("sig1={covered};created={}", now.unix_seconds()));
-}
-
-fn is_created(scheme: &Scheme) -> bool {
-    scheme.timestamp.as_ref().is_some_and(|timestamp| timestamp.unit == TimeUnit::Created)
+    for name in rules.cover.iter().filter(|name| !name.starts_with('@')) {
+        if !draft.has(name) {
+            draft.headers.push((name.to_string(), random_id("")));
+        }
+    }
+    draft.set("Signature-Input", rules.announcement(now.unix_seconds(), &key.id, &random_id("")));
 }
 
 /// Sets what a condition compares with something: a header field, a parameter, a member that a sample left open. What a
@@ -314,7 +379,7 @@ fn timestamp(scheme: &Scheme, now: Now) -> String {
         time.map_or_else(String::new, |time| offset.to_datetime(time).strftime(pattern).to_string())
     };
     match unit {
-        TimeUnit::Seconds | TimeUnit::SecondsOrMilliseconds | TimeUnit::Created => now.unix_seconds().to_string(),
+        TimeUnit::Seconds | TimeUnit::SecondsOrMilliseconds => now.unix_seconds().to_string(),
         TimeUnit::Milliseconds => now.wall.as_millis().to_string(),
         TimeUnit::Microseconds => now.wall.as_micros().to_string(),
         TimeUnit::Rfc3339 => time.map_or_else(String::new, |time| time.to_string()),
@@ -323,13 +388,13 @@ fn timestamp(scheme: &Scheme, now: Now) -> String {
     }
 }
 
-fn encode(encoding: Encoding, tag: &Tag) -> String {
+fn encode(encoding: Encoding, bytes: &[u8]) -> String {
     match encoding {
-        Encoding::Hex => HEXLOWER.encode(tag.as_bytes()),
-        Encoding::HexUpper => HEXUPPER.encode(tag.as_bytes()),
-        Encoding::Base64 => BASE64.encode(tag.as_bytes()),
-        Encoding::Base64Url => BASE64URL_NOPAD.encode(tag.as_bytes()),
-        Encoding::Base64Hex => BASE64.encode(HEXLOWER.encode(tag.as_bytes()).as_bytes()),
+        Encoding::Hex => HEXLOWER.encode(bytes),
+        Encoding::HexUpper => HEXUPPER.encode(bytes),
+        Encoding::Base64 => BASE64.encode(bytes),
+        Encoding::Base64Url => BASE64URL_NOPAD.encode(bytes),
+        Encoding::Base64Hex => BASE64.encode(HEXLOWER.encode(bytes).as_bytes()),
     }
 }
 

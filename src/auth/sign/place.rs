@@ -19,6 +19,8 @@ pub(super) fn reserve(scheme: &Scheme, draft: &mut Draft) -> Result<(), SignFaul
 
 /// Puts the signature where it stands.
 pub(super) fn put(scheme: &Scheme, draft: &mut Draft, value: &str) -> Result<(), SignFault> {
+    let sealed = (!scheme.signature.envelope.is_empty()).then(|| sealed(&scheme.signature.envelope, value));
+    let value = sealed.as_deref().unwrap_or(value);
     match &scheme.signature.place {
         SignaturePlace::Header | SignaturePlace::RepeatedHeader => {
             draft.headers.push((scheme.signature.header.to_string(), value.to_owned()));
@@ -31,12 +33,26 @@ pub(super) fn put(scheme: &Scheme, draft: &mut Draft, value: &str) -> Result<(),
         SignaturePlace::Query(name) => set_query(draft, name, value),
         SignaturePlace::Form(name) => set_form(draft, name, value),
         SignaturePlace::Json(path) => return put_member(scheme, draft, path, value),
+        SignaturePlace::HttpSignature(rules) => {
+            draft.headers.push(("Signature".to_owned(), format!("{}=:{value}:", rules.new_label())));
+        }
+        SignaturePlace::Body => draft.body = value.as_bytes().to_vec(),
+        SignaturePlace::Nowhere => {}
         SignaturePlace::PathSegment => {
             let (path, query) = draft.url.split_at(draft.url.find('?').unwrap_or(draft.url.len()));
             draft.url = format!("{}/{value}{query}", path.trim_end_matches('/'));
         }
     }
     Ok(())
+}
+
+/// A value's parts as members of a JSON object in base64.
+fn sealed(members: &[JsonPath], value: &str) -> String {
+    let mut envelope = Value::Object(serde_json::Map::new());
+    for (path, part) in members.iter().zip(value.split(';')) {
+        insert(&mut envelope, &path.0, part.into());
+    }
+    data_encoding::BASE64.encode(envelope.to_string().as_bytes())
 }
 
 /// Signs every element of the body's array.

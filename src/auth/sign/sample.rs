@@ -4,11 +4,13 @@ use data_encoding::{BASE64, BASE64URL, HEXLOWER};
 use serde_json::Value;
 
 use crate::auth::scheme::{Field, JsonPath, Scheme, SecretEncoding, SignaturePlace, TimestampFrom};
+use crate::auth::signature::{Family, PrivateKey, SignatureAlgorithm};
 use crate::auth::special::Special;
 use crate::auth::template::Piece;
 use crate::clock::Now;
 
 use super::place::{SAMPLED, encoded, insert};
+use super::rsa_samples::PRIMES;
 use super::{random_id, timestamp};
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -52,6 +54,9 @@ pub fn sample_body(scheme: &Scheme, now: Now) -> Vec<u8> {
 /// The Content-Type of a body for the scheme.
 #[must_use]
 pub fn content_type(scheme: &Scheme, body: &[u8]) -> &'static str {
+    if scheme.signature.place == SignaturePlace::Body {
+        return "application/jwt";
+    }
     let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
     match (is_json, reads_form(scheme)) {
         (true, _) => "application/json",
@@ -60,9 +65,41 @@ pub fn content_type(scheme: &Scheme, body: &[u8]) -> &'static str {
     }
 }
 
-/// A secret as it would be configured for the scheme, made of `seed`.
+/// What the signer takes for the scheme: the private key that belongs to the sample of the same seed, or the shared
+/// secret.
+#[must_use]
+pub fn sample_private(scheme: &Scheme, seed: u8) -> String {
+    let Some(algorithm) = scheme.public_algorithms().first() else { return sample_secret(scheme, seed) };
+    if scheme.key_source.certificate.is_some() {
+        // The provider's own key is the same for all; what it signs for is not.
+        let pin = sample_secret(scheme, seed);
+        return sample_key(*algorithm, 1).map_or_else(String::new, |key| format!("{pin}\n{}", &*key.to_pem()));
+    }
+    sample_key(*algorithm, seed).map_or_else(String::new, |key| key.to_pem().to_string())
+}
+
+fn sample_key(algorithm: SignatureAlgorithm, seed: u8) -> Option<PrivateKey> {
+    if algorithm.family() != Family::Rsa {
+        // Below the order of each curve.
+        return PrivateKey::of_scalar(algorithm, &[seed & 0x7f; 66]);
+    }
+    let (p, q) = PRIMES.get(usize::from(seed) % PRIMES.len())?;
+    let number = |hex: &str| HEXLOWER.decode(hex.as_bytes()).ok();
+    PrivateKey::of_primes(&number(p)?, &number(q)?)
+}
+
+/// A secret as it would be configured for the scheme, made of `seed`; of a pair of keys the public one.
 #[must_use]
 pub fn sample_secret(scheme: &Scheme, seed: u8) -> String {
+    if let (Some(algorithm), None) = (scheme.public_algorithms().first(), &scheme.key_source.certificate) {
+        let public = sample_key(*algorithm, seed).and_then(|key| key.public().ok());
+        return public.map_or_else(String::new, |key| match key.to_raw() {
+            Some(raw) if !scheme.secret.strip_prefix.is_empty() => {
+                format!("{}{}", scheme.secret.strip_prefix, BASE64.encode(raw))
+            }
+            _ => key.to_pem(),
+        });
+    }
     let form = &scheme.secret;
     let bytes = [seed; 32];
     let text = match form.encoding {
@@ -82,7 +119,10 @@ fn reads_form(scheme: &Scheme) -> bool {
     let time = matches!(scheme.timestamp.as_ref().map(|time| &time.from), Some(TimestampFrom::Form(_)));
     let mut reads = place || time;
     each_piece(scheme, &mut |piece| {
-        reads |= matches!(piece, Piece::Form(_) | Piece::FormSorted | Piece::Special(Special::PlivoV3));
+        reads |= matches!(
+            piece,
+            Piece::Form(_) | Piece::FormSorted | Piece::Special(Special::PlivoV3 | Special::PaddleClassic)
+        );
     });
     reads
 }
@@ -126,6 +166,13 @@ fn document(scheme: &Scheme, now: Now) -> Value {
     if let Some(TimestampFrom::Json(path)) = scheme.timestamp.as_ref().map(|timestamp| &timestamp.from) {
         let text = timestamp(scheme, now);
         insert(root, &path.0, text.parse::<u64>().map_or(text.into(), Value::from));
+    }
+    if scheme.signed().is_some_and(|signed| signed.has(&Piece::Special(Special::Sns))) {
+        insert(root, &["Type".into()], "Notification".into());
+        insert(root, &["SignatureVersion".into()], "2".into());
+        for of_subscriptions in ["SubscribeURL", "Token"] {
+            root.as_object_mut().map(|members| members.shift_remove(of_subscriptions));
+        }
     }
     insert_new(root, &JsonPath(Box::new(["sample".into()])), random_id("").into());
     root.take()

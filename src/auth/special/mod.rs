@@ -4,7 +4,7 @@
 
 pub(super) mod json;
 mod parameters;
-mod rfc9421;
+mod sns;
 
 use std::borrow::Cow;
 
@@ -34,8 +34,12 @@ pub enum Special {
     Tap,
     /// Unisender Go: the body with the secret in the place of the signature.
     UnisenderGo,
-    /// RFC 9421: the signature base that `Signature-Input` announces.
-    Rfc9421,
+    /// Paddle Classic: the form's fields but the signature, sorted, as PHP's `serialize` writes an array of strings.
+    PaddleClassic,
+    /// Amazon SNS: names and values of the signed members, a line each.
+    Sns,
+    /// Atlassian Connect: method, path and query in canonical form, as `qsh` hashes them.
+    AtlassianQsh,
 }
 
 impl Special {
@@ -51,14 +55,16 @@ impl Special {
             "wechat" => Self::Wechat,
             "tap" => Self::Tap,
             "unisender_go" => Self::UnisenderGo,
-            "rfc9421" => Self::Rfc9421,
+            "paddle_classic" => Self::PaddleClassic,
+            "sns" => Self::Sns,
+            "atlassian_qsh" => Self::AtlassianQsh,
             _ => return None,
         })
     }
 
     /// Whether it reads the URL that the provider calls.
     pub(super) fn reads_url(self) -> bool {
-        matches!(self, Self::PlivoV3 | Self::Rfc9421)
+        matches!(self, Self::PlivoV3)
     }
 
     /// Whether it reads the secret.
@@ -69,10 +75,18 @@ impl Special {
     /// Whether it binds the whole body.
     pub(super) fn binds_body(self) -> bool {
         match self {
-            Self::PlivoV3 | Self::Vonage | Self::JsonSorted | Self::UnisenderGo | Self::Rfc9421 => true,
+            Self::PlivoV3 | Self::Vonage | Self::JsonSorted | Self::UnisenderGo | Self::PaddleClassic => true,
             // TrustPay's values are signed without their names.
-            Self::MessagebirdQuery | Self::Trustpay | Self::Wechat | Self::Tap => false,
+            Self::MessagebirdQuery | Self::AtlassianQsh | Self::Trustpay | Self::Wechat | Self::Tap | Self::Sns => {
+                false
+            }
         }
+    }
+
+    /// Whether every message's content holds that member.
+    pub(crate) fn signs(self, member: &JsonPath) -> bool {
+        let always = ["Message", "MessageId", "Timestamp", "TopicArn", "Type"];
+        self == Self::Sns && matches!(&*member.0, [name] if always.contains(&&**name))
     }
 
     /// The members of the JSON document that it reads.
@@ -80,13 +94,15 @@ impl Special {
         match self {
             Self::Tap => &["amount", "currency"],
             Self::UnisenderGo => &["auth"],
+            Self::Sns => &sns::MEMBERS,
             Self::PlivoV3
             | Self::MessagebirdQuery
             | Self::Vonage
             | Self::JsonSorted
             | Self::Trustpay
             | Self::Wechat
-            | Self::Rfc9421 => &[],
+            | Self::PaddleClassic
+            | Self::AtlassianQsh => &[],
         }
     }
 
@@ -96,13 +112,15 @@ impl Special {
         match self {
             Self::PlivoV3 => parameters::plivo_v3(message, sources.url, sink),
             Self::MessagebirdQuery => parameters::messagebird_query(message, sink),
+            Self::AtlassianQsh => parameters::atlassian_qsh(message, sink),
             Self::Vonage => parameters::vonage(message, sink),
             Self::JsonSorted => json::sorted(message.body, sink),
             Self::Trustpay => json::trustpay(message.body, sink),
             Self::Wechat => wechat(message, sources.secret?.text(), sink),
             Self::Tap => tap(sources, sink),
             Self::UnisenderGo => unisender_go(message, sources, sink),
-            Self::Rfc9421 => rfc9421::feed_base(message, sources.url, sink),
+            Self::PaddleClassic => parameters::paddle_classic(message, sink),
+            Self::Sns => sns::feed(&sources.members, sink),
         }
     }
 }
@@ -208,7 +226,9 @@ mod tests {
             "wechat",
             "tap",
             "unisender_go",
-            "rfc9421",
+            "paddle_classic",
+            "sns",
+            "atlassian_qsh",
         ] {
             assert!(Special::named(name).is_some(), "{name}");
         }

@@ -50,6 +50,29 @@ pub(super) fn plivo_v3(message: &Message<'_>, url: (&[u8], &[u8]), sink: &mut dy
     Some(())
 }
 
+/// Paddle Classic: `a:2:{s:1:"a";s:1:"1";s:1:"b";s:1:"2";}`, lengths in bytes, sorted by name, without `p_signature`.
+///
+/// A name that stands twice or would be an array's to PHP is refused: it would not be signed as it is read.
+pub(super) fn paddle_classic(message: &Message<'_>, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
+    if !form::is_urlencoded(message) {
+        return None;
+    }
+    let mut pairs = sorted(message.body)?;
+    let twice = pairs.windows(2).any(|pair| matches!(pair, [(one, _), (other, _)] if one == other));
+    if twice || pairs.iter().any(|(name, _)| name.contains(&b'[')) {
+        return None;
+    }
+    pairs.retain(|(name, _)| **name != *b"p_signature");
+    sink(format!("a:{}:{{", pairs.len()).as_bytes());
+    for text in pairs.iter().flat_map(|(name, value)| [name, value]) {
+        sink(format!("s:{}:\"", text.len()).as_bytes());
+        sink(text);
+        sink(b"\";");
+    }
+    sink(b"}");
+    Some(())
+}
+
 /// `MessageBird`: `name=value`, encoded as forms are, sorted by name.
 pub(super) fn messagebird_query(message: &Message<'_>, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
     let encode = |text: &[u8]| {
@@ -64,6 +87,38 @@ pub(super) fn messagebird_query(message: &Message<'_>, sink: &mut dyn FnMut(&[u8
         sink(&encode(name));
         sink(b"=");
         sink(&encode(value));
+    }
+    Some(())
+}
+
+/// Atlassian Connect: the method, the path without a slash at its end, and the query in the order of names without `jwt`,
+/// each value escaped as RFC 3986 has it and several of one name joined by commas.
+pub(super) fn atlassian_qsh(message: &Message<'_>, sink: &mut dyn FnMut(&[u8])) -> Option<()> {
+    let path = message.path();
+    let path = path.strip_suffix(b"/").filter(|path| !path.is_empty()).unwrap_or(path);
+    sink(message.method());
+    sink(b"&");
+    for (index, part) in path.split(|&byte| byte == b'&').enumerate() {
+        if index > 0 {
+            sink(b"%26");
+        }
+        sink(part);
+    }
+    sink(b"&");
+    let pairs = sorted(message.query().unwrap_or_default())?;
+    let mut last: Option<&[u8]> = None;
+    for (name, value) in pairs.iter().filter(|(name, _)| **name != *b"jwt") {
+        if last == Some(&**name) {
+            sink(b",");
+        } else {
+            if last.is_some() {
+                sink(b"&");
+            }
+            sink(&form::encode(name, form::is_unreserved));
+            sink(b"=");
+        }
+        sink(&form::encode(value, form::is_unreserved));
+        last = Some(name);
     }
     Some(())
 }

@@ -15,8 +15,8 @@ pub enum TemplateFault {
     #[error(
         "unknown placeholder {{{0}}}; known are {{timestamp}}, {{body}}, {{header:Name}}, {{method}}, {{url}}, \
          {{url_base}}, {{path}}, {{query}}, {{target}}, {{query:name}}, {{form:name}}, {{json:/a/b}}, {{raw:/a/b}}, \
-         {{secret}}, {{secret:part}}, {{item:name}}, {{let:name}}, {{header_list}}, {{form_sorted}}, {{body_kind}}, \
-         {{special:name}}"
+         {{claim:/a/b}}, {{jose:/a/b}}, {{secret}}, {{secret:part}}, {{item:name}}, {{let:name}}, {{header_list}}, \
+         {{form_sorted}}, {{body_kind}}, {{signature_base}}, {{special:name}}"
     )]
     Unknown(String),
     /// A filter is unknown.
@@ -41,6 +41,10 @@ pub enum TemplateFault {
 
 /// What the names in a template mean.
 #[derive(Debug, Default)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is asked by itself: whether one kind of name has a meaning there"
+)]
 pub struct Names<'n> {
     /// The parts of the secret.
     pub parts: &'n [String],
@@ -48,6 +52,10 @@ pub struct Names<'n> {
     pub lets: BTreeMap<&'n str, &'n str>,
     /// Whether header fields are signed as a list.
     pub has_list: bool,
+    /// Whether the signature is one of HTTP messages.
+    pub has_rules: bool,
+    /// Whether there is a token with claims and a header.
+    pub has_token: bool,
     /// Whether it is a reply: tokens stand there, and what a reply may not tell does not.
     pub reply: bool,
     /// Parts of the secret that a reply may tell.
@@ -160,6 +168,7 @@ fn source(text: &str, names: &Names<'_>, depth: usize) -> Result<Piece, Template
             Piece::Token | Piece::VerifyToken if !names.reply => Err(misplaced()),
             Piece::Secret if names.reply => Err(misplaced()),
             Piece::HeaderList if !names.has_list => Err(misplaced()),
+            Piece::SignatureBase if !names.has_rules => Err(misplaced()),
             piece => Ok(piece),
         };
     };
@@ -172,6 +181,9 @@ fn source(text: &str, names: &Names<'_>, depth: usize) -> Result<Piece, Template
         "form" => Piece::Form(name.into()),
         "json" => Piece::Json(JsonPath::parse(name).ok_or_else(unknown)?),
         "raw" => Piece::Raw(JsonPath::parse(name).ok_or_else(unknown)?),
+        "claim" | "jose" if !names.has_token || names.reply => return Err(misplaced()),
+        "claim" => Piece::Claim(JsonPath::parse(name).ok_or_else(unknown)?),
+        "jose" => Piece::Jose(JsonPath::parse(name).ok_or_else(unknown)?),
         "special" => Piece::Special(Special::named(name).ok_or_else(unknown)?),
         "secret" => {
             let index = names.parts.iter().position(|part| part == name).ok_or_else(unknown)?;
@@ -204,6 +216,7 @@ fn plain(name: &str) -> Option<Piece> {
         "header_list" => Piece::HeaderList,
         "form_sorted" => Piece::FormSorted,
         "body_kind" => Piece::BodyKind,
+        "signature_base" => Piece::SignatureBase,
         "token" => Piece::Token,
         "verify_token" => Piece::VerifyToken,
         _ => return None,

@@ -25,7 +25,7 @@ fn ask(scheme: &Scheme, keys: &Keys, ask: &Ask<'_>) -> Option<Result<Reply, Deni
     let message = Message { head: &head, bytes: raw.as_bytes(), body: ask.body.as_bytes() };
     let site = site(scheme, keys);
     let key = keys.at(0).filter(|_| ask.proven);
-    let reply = answer(&site, ask.verify_token.map(str::as_bytes), key, &message);
+    let reply = answer(&site, ask.verify_token.map(str::as_bytes), ask.proven, key, &message);
     if !ask.proven && reply.is_some() {
         assert!(may_be_open(&site, &message), "what is answered unproven is looked at unproven");
     }

@@ -2,16 +2,21 @@
 //! definition of every kind of piece. That our signing is the providers' own is shown by their published vectors and by
 //! their SDKs, not here.
 
+mod app_store;
 mod battery;
+mod certified;
 mod challenges;
+mod messages;
+mod public_keys;
 mod rows;
 mod rules;
+mod tokens;
 
 use std::time::Duration;
 
-use super::keys::{KeyText, Keys};
+use super::keys::{Key, KeyText, Keys};
 use super::scheme::{Scheme, SignaturePlace};
-use super::sign::{self, Draft, sample_body, sample_secret};
+use super::sign::{self, Draft, sample_body, sample_private, sample_ring, sample_secret};
 use super::*;
 use crate::http1::{Head, Message};
 
@@ -30,6 +35,15 @@ fn scheme(keys: &str) -> Scheme {
     Scheme::clone(&provider.scheme)
 }
 
+/// The providers whose messages can be made here: not those whose connection is the proof, or whose certificates nobody
+/// else has.
+fn signable() -> impl Iterator<Item = &'static crate::providers::Provider> {
+    let is_signed_by_us = |provider: &&crate::providers::Provider| {
+        provider.kind() != "mtls" && provider.scheme.key_source.chain.is_none()
+    };
+    crate::providers::all().iter().filter(is_signed_by_us)
+}
+
 fn keys(scheme: &Scheme, seeds: &[u8]) -> Keys {
     let secret = |seed: &u8| KeyText::new(&format!("key-{seed}"), sample_secret(scheme, *seed).as_bytes());
     Keys::new(scheme, &seeds.iter().map(secret).collect::<Vec<_>>()).expect("good secrets")
@@ -46,8 +60,15 @@ fn draft(scheme: &Scheme, body: Option<Vec<u8>>) -> Draft {
 }
 
 fn signed(scheme: &Scheme, keys: &Keys, body: Option<Vec<u8>>) -> Draft {
-    let key = keys.at(0).expect("a first key");
-    sign::sign(scheme, key, draft(scheme, body), now()).expect("a sample can be signed")
+    let key = signing_key(scheme, keys);
+    sign::sign(scheme, &key, draft(scheme, body), now()).expect("a sample can be signed")
+}
+
+/// What the first key's owner signs with.
+fn signing_key(scheme: &Scheme, keys: &Keys) -> Key {
+    let id = &keys.at(0).expect("a first key").id;
+    let seed = id.strip_prefix("key-").and_then(|seed| seed.parse().ok()).expect("a sample's id");
+    Key::for_signing(scheme, &KeyText::new(id, sample_private(scheme, seed).as_bytes())).expect("a good sample")
 }
 
 fn raw_head(draft: &Draft) -> Vec<u8> {
@@ -62,18 +83,21 @@ fn raw_head(draft: &Draft) -> Vec<u8> {
 fn site<'s>(scheme: &'s Scheme, keys: &'s Keys) -> Site<'s> {
     let in_path = scheme.signature.place == SignaturePlace::PathSegment;
     let (route_path, prefix) = if in_path { ("/hook/", true) } else { ("/hook", false) };
-    Site { scheme, keys, public_url: Some("https://example.com"), route_path, prefix }
+    Site { scheme, keys, key_ring: None, client: None, public_url: Some("https://example.com"), route_path, prefix }
 }
 
 /// Verifies a draft whose body arrives in parts of `part` bytes.
 fn verify(scheme: &Scheme, keys: &Keys, draft: &Draft, part: usize) -> Result<Verified, Denial> {
     let raw = raw_head(draft);
     let head = Head::parse(&raw)?;
-    let site = site(scheme, keys);
+    let ring = sample_ring(scheme, now());
+    let site = Site { key_ring: ring.as_ref(), ..site(scheme, keys) };
     let mut verifier = Verifier::default();
+    verifier.at(now());
     verifier.begin(&site, &Message { head: &head, bytes: &raw, body: b"" })?;
     draft.body.chunks(part).for_each(|part| verifier.update(part));
     let verified = verifier.finish(&site, &Message { head: &head, bytes: &raw, body: &draft.body })?;
     fresh(verified.signed_time(), scheme.tolerance, now())?;
+    verified.validity().check(now())?;
     Ok(verified)
 }

@@ -132,7 +132,7 @@ fn times() {
         "scheme = \"digest\"\nalgorithm = \"sha1\"\nsignature = { query = \"signature\" }\nsigned = \"{special:wechat}\"\ntimestamp = { from = \"query:timestamp\" }",
     );
     check(
-        "scheme = \"hmac\"\nsignature = { header = \"Signature\", format = \"{label}=:{signature}:\", encoding = \"base64\" }\nsigned = \"{special:rfc9421}\"\ntimestamp = { from = \"header:Signature-Input\", unit = \"created\" }",
+        "scheme = \"hmac\"\nhttp_signature = { tag = \"test\", cover = [\"@request-target\", \"content-digest\", \"x-id\"] }\ntimestamp = { from = \"signature\" }",
     );
 }
 

@@ -14,8 +14,14 @@ pub const GLOBAL: &[Knob] = &[
     Knob::new(
         "UPSTREAM",
         "127.0.0.1:8080",
-        "host:port, http://host:port or unix:/path",
+        "host:port, http://host:port, https://host[:port] or unix:/path",
         "The service behind the sidecar. In a pod it listens on loopback.",
+    ),
+    Knob::new(
+        "UPSTREAM_CA_FILE",
+        "",
+        "a PEM file of certificates; needs an UPSTREAM that begins with https://",
+        "The authorities that the certificates of https:// services must come from; where it is not set, the system's.",
     ),
     Knob::new(
         "WORKERS",
@@ -27,25 +33,40 @@ pub const GLOBAL: &[Knob] = &[
     Knob::new(
         "TLS",
         "terminate",
-        "terminate or off; off only on a loopback LISTEN or with ALLOW_PLAINTEXT=true",
-        "Whether TLS ends here. Webhooks carry credentials, so plaintext has to be asked for.",
+        "terminate, forwarded or off; forwarded needs TRUSTED_PROXIES; off only on a loopback LISTEN or with ALLOW_PLAINTEXT=true",
+        "Where TLS ends: here, or at a trusted proxy that says so of each request. Webhooks carry credentials, so plaintext has to be asked for.",
     ),
     Knob::new(
         "TLS_CERT_FILE",
         "",
-        "a PEM file: the certificate, then its intermediates",
-        "The listener's certificate chain. A changed file is live within seconds.",
+        "a PEM file: the certificate, then its intermediates; or a directory with NAME.crt and NAME.key for each, or with such directories",
+        "The listener's certificates, chosen by the name that a client calls; the first is for all others. A changed file is live within seconds.",
     ),
-    Knob::new("TLS_KEY_FILE", "", "a PEM file: PKCS#8, PKCS#1 or SEC1", "The certificate's private key.").secret(),
+    Knob::new("TLS_KEY_FILE", "", "a PEM file: PKCS#8, PKCS#1 or SEC1; not beside a directory", "The certificate's private key.").secret(),
     Knob::new(
         "TLS_MIN_VERSION",
         "1.2",
         "1.2 or 1.3",
         "The oldest TLS version that is spoken. Not all providers send with 1.3 yet.",
     ),
-    Knob::new("TLS_CLIENT_CA_FILE", "", "nothing yet", "The authorities that client certificates must come from.")
-        .later(),
-    Knob::new("TLS_CLIENT_AUTH", "off", "off", "Whether clients must show a certificate.").later(),
+    Knob::new(
+        "TLS_CLIENT_AUTH",
+        "off",
+        "off, optional or required; the latter two need TLS_CLIENT_CA_FILE",
+        "Whether clients must show a certificate. optional: those that show none are let in, but not by a route with CLIENT_SANS.",
+    ),
+    Knob::new(
+        "TLS_CLIENT_CA_FILE",
+        "",
+        "a PEM file of certificates; needs TLS_CLIENT_AUTH",
+        "The authorities that client certificates must come from: of your own, since all that they ever sign are let in.",
+    ),
+    Knob::new(
+        "TLS_CLIENT_CRL_FILE",
+        "",
+        "a PEM file of revocation lists; needs TLS_CLIENT_CA_FILE",
+        "What those authorities have revoked: a current list of each in a client's chain, or else the client is refused.",
+    ),
     Knob::new(
         "ALLOW_PLAINTEXT",
         "false",
@@ -53,14 +74,48 @@ pub const GLOBAL: &[Knob] = &[
         "Permits TLS=off on an address that is not loopback: for networks that encrypt by other means.",
     ),
     // What stands in front of the listener.
-    Knob::new("TRUSTED_PROXIES", "", "nothing yet", "Networks whose word on the client's address is taken.").later(),
-    Knob::new("PROXY_PROTOCOL", "off", "off", "Whether connections begin with a PROXY protocol header.").later(),
+    Knob::new(
+        "TRUSTED_PROXIES",
+        "",
+        "networks such as 10.0.0.0/8, separated by commas",
+        "The proxies whose word on the sender's address and encryption is taken. Everybody else's is removed.",
+    ),
+    Knob::new(
+        "FORWARDED_HEADER",
+        "x-forwarded",
+        "x-forwarded or forwarded; needs TRUSTED_PROXIES",
+        "Where the trusted proxies give their word: X-Forwarded-For and -Proto, or Forwarded (RFC 7239). The other kind is ignored: a client may have made it up.",
+    ),
+    Knob::new(
+        "SOURCES_FILE",
+        "",
+        "a JSON file such as {\"github\": [\"192.30.252.0/22\"]}",
+        "Networks by name, for the routes' SOURCES: what providers publish of where they send from.",
+    ),
+    Knob::new(
+        "PROXY_PROTOCOL",
+        "off",
+        "off, v1 or v2; needs TRUSTED_PROXIES",
+        "Whether connections begin with a PROXY protocol header, before TLS. Then only trusted proxies can connect.",
+    ),
     // Budgets: what strangers can make the sidecar hold.
     Knob::new(
         "MAX_CONNECTIONS",
         "4096",
         "a whole number of at least 1",
-        "Open connections, at most. Senders reuse few; 4096 idle ones cost some 40 MiB at worst.",
+        "Open connections, at most. Senders reuse few; deploy/capacity.md has what they cost at worst.",
+    ),
+    Knob::new(
+        "MAX_CONNECTIONS_PER_SOURCE",
+        "off",
+        "off, or a whole number of at least 1",
+        "Open connections of one address (IPv6: one /64), at most. Off, because in a cluster many senders come by one node's address; when few are left in all, those that have proven nothing give way.",
+    ),
+    Knob::new(
+        "MAX_REQUESTS_PER_CONNECTION",
+        "10000",
+        "a whole number of at least 1",
+        "Requests over one connection, at most: then it closes, so that a busy sender is spread anew over workers and pods.",
     ),
     Knob::new(
         "MAX_BUFFERED",
@@ -164,15 +219,38 @@ pub const GLOBAL: &[Knob] = &[
         "deny or local",
         "What happens to signed webhooks while REPLAY_URL does not answer. deny: 503, and the sender retries; nothing passes twice. local: each pod asks its own claims alone.",
     ),
+    // What is fetched.
+    Knob::new(
+        "FETCH_CA_FILE",
+        "",
+        "a PEM file of certificates",
+        "The authorities that servers of keys and tokens must have their certificates from; where it is not set, those of Mozilla's list.",
+    ),
+    Knob::new(
+        "FETCH_ALLOW_PRIVATE",
+        "false",
+        "true, false, or networks such as 10.96.0.0/12, separated by commas",
+        "Whether keys and tokens may be asked for at addresses that are not public. true: private and loopback ones, but no link-local ones, where cloud metadata is; networks: those alone.",
+    ),
     // Rates.
-    Knob::new("RATE_PER_SOURCE", "off", "off", "Requests that one address may send.").later(),
+    Knob::new(
+        "RATE_PER_SOURCE",
+        "off",
+        "off, or a rate such as 100/s burst 200 (also /m and /h)",
+        "Requests that one address (IPv6: one /64) may send, whatever they are worth: refused before they are read. Off, because many senders share addresses, and a proxy in front may show all of them as one.",
+    ),
     Knob::new(
         "LOCKOUT",
         "off",
-        "off",
-        "Locks out an address that fails too often. Off, because many senders share addresses.",
-    )
-    .later(),
+        "off, or a rule such as 20/1m for 15m: so many failures, in that time, lock for that long",
+        "Locks an address out of a route that it fails to authenticate on too often, each time for twice as long, up to 24h. Off, because many senders share addresses: see below.",
+    ),
+    Knob::new(
+        "MAX_SOURCES",
+        "65536",
+        "a whole number of at least 1",
+        "Addresses that RATE_PER_SOURCE and LOCKOUT remember, each at most; 65536 take 1.5 MiB for the one and 2.5 MiB for the other.",
+    ),
     // What is told, and to whom.
     Knob::new(
         "ERROR_DETAIL",

@@ -51,7 +51,7 @@ fn what_is_wrong_is_told_with_file_line_and_key() {
         (&[("a.toml", "id = 1")][..], "PROVIDERS_DIR: a.toml: line 1: invalid type: integer `1`, expected a string"),
         (
             &[("a.toml", &ACME.replace("hmac", "hmca"))],
-            "PROVIDERS_DIR: a.toml: line 7: scheme: \"hmca\" is not known; accepted are hmac, digest, token, basic",
+            "PROVIDERS_DIR: a.toml: line 7: scheme: \"hmca\" is not known; accepted are hmac, digest, token, basic, ed25519, ecdsa, rsa, jwt, mtls",
         ),
         (
             &[("a.toml", &ACME.replace("\"acme\"", "\"github\""))],

@@ -85,8 +85,6 @@ fn single_settings_of_a_route_are_checked() {
         (("PROVIDER", ""), "PROVIDER: is required, and not set"),
         (("PROVIDER", "gihtub"), "PROVIDER: \"gihtub\" is not known; did you mean github?"),
         (("PROVIDER", "nobody"), "PROVIDER: \"nobody\" is not known"),
-        (("PROVIDER", "oauth"), "PROVIDER: \"oauth\" is not built yet"),
-        (("PROVIDER", "mtls"), "PROVIDER: \"mtls\" is not built yet"),
         (("SECERT_FILE", "x"), "SECERT_FILE: is not a setting; did you mean HOOKWARDEN_ROUTE_A_SECRET_FILE?"),
         (("METHODS", "POST,TRACE"), "METHODS: TRACE is never let through"),
         (("MAX_BODY", "2GiB"), "MAX_BODY: 2147483648 bytes are more than 1GiB"),
@@ -100,7 +98,10 @@ fn single_settings_of_a_route_are_checked() {
         (("OWNER", "a\nb"), "OWNER: holds control characters or more than 256 characters"),
         (("ALGORITHM", "sha1"), "ALGORITHM: is set, but defines a provider of one's own, and PROVIDER is github"),
         (("SCHEMA_FILE", "/nowhere"), "SCHEMA_FILE: /nowhere cannot be read: No such file or directory (os error 2)"),
-        (("UPSTREAM", "https://app:1"), "UPSTREAM: TLS to the service is not built yet"),
+        (
+            ("UPSTREAM", "https://a/b"),
+            "UPSTREAM: \"https://a/b\" is not a service such as https://app.example.com or https://app.example.com:8443",
+        ),
     ] {
         check_route(&[changes], &[expected]);
     }

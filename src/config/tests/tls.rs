@@ -52,10 +52,12 @@ fn a_pair_that_changes_one_file_at_a_time_is_taken_when_it_fits_again() {
     let changes = [("TLS", ""), ("TLS_CERT_FILE", text(&certificate)), ("TLS_KEY_FILE", text(&key))];
     let (_, mut watch) = load(&environment(&changes)).expect("no faults");
     write(&certificate, new.0);
-    assert!(watch.poll().is_some_and(|policy| policy.is_err()));
-    assert!(watch.poll().is_none(), "told once");
+    assert!(watch.poll().is_some_and(|policy| policy.is_ok_and(|policy| policy.tls.is_some())), "the old pair stays");
+    assert_eq!(watch.take_kept().len(), 1);
+    assert!(watch.poll().is_none() && watch.take_kept().is_empty(), "told once");
     write(&key, new.1);
     assert!(watch.poll().is_some_and(|policy| policy.is_ok()));
+    assert!(watch.take_kept().is_empty());
 }
 
 #[test]
@@ -102,6 +104,155 @@ fn a_certificate_is_required_unless_plaintext_was_asked_for() {
         &[
             "TLS_CERT_FILE: /nowhere/a cannot be read: No such file or directory (os error 2)",
             "TLS_KEY_FILE: the file that it names cannot be read: No such file or directory (os error 2)",
+        ],
+    );
+}
+
+/// An authority's certificate and an empty revocation list of its.
+fn authority() -> (String, String) {
+    let mut params = CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority =
+        rcgen::CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an issuer");
+    let list = rcgen::CertificateRevocationListParams {
+        this_update: rcgen::date_time_ymd(2025, 1, 1),
+        next_update: rcgen::date_time_ymd(2099, 1, 1),
+        crl_number: 1.into(),
+        issuing_distribution_point: None,
+        revoked_certs: Vec::new(),
+        key_identifier_method: rcgen::KeyIdMethod::Sha256,
+    };
+    (authority.pem(), list.signed_by(&authority).expect("a list").pem().expect("PEM"))
+}
+
+/// The faults of a directory with these files, with `DIR` for its path.
+fn directory_faults(files: &[(&str, &str)]) -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, content) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        write(&path, content);
+    }
+    let found = faults(&environment(&[("TLS", ""), ("TLS_CERT_FILE", text(folder.path()))]));
+    found.into_iter().map(|fault| fault.replace(text(folder.path()), "DIR")).collect()
+}
+
+#[test]
+fn a_directory_holds_pairs_as_tools_lay_them_out() {
+    let ((cert, key), (other, other_key)) = (pair(), pair());
+    for files in [
+        &[("tls.crt", cert.as_str()), ("tls.key", &key)][..],
+        &[("tls.crt", &cert), ("tls.key", &key), ("ca.crt", &other), ("keystore.p12", "\0"), ("README", "")],
+        &[("a.crt", &cert), ("a.key", &key), ("b.test.crt", &other), ("b.test.key", &other_key)],
+        &[
+            ("a/tls.crt", &cert),
+            ("a/tls.key", &key),
+            ("a/ca.crt", &other),
+            ("b/tls.crt", &other),
+            ("b/tls.key", &other_key),
+        ],
+        &[
+            ("tls.crt", &cert),
+            ("tls.key", &key),
+            ("b/tls.crt", &other),
+            ("b/tls.key", &other_key),
+            ("..data/x.key", ""),
+        ],
+    ] {
+        assert_eq!(directory_faults(files), [""; 0], "{:?}", files.iter().map(|(name, _)| name).collect::<Vec<_>>());
+    }
+    for (files, problem) in [
+        (&[][..], "holds no pair such as tls.crt and tls.key"),
+        (&[("ca.crt", cert.as_str())], "holds no pair such as tls.crt and tls.key"),
+        (&[("tls.crt", &cert)], "holds tls.crt, but no tls.key"),
+        (&[("a/tls.key", &key)], "holds a/tls.key, but no a/tls.crt"),
+        (
+            &[("tls.crt", &cert), ("tls.key", &other_key)],
+            "has a tls.key that is not the key of the certificate in tls.crt",
+        ),
+        (&[("tls.crt", ""), ("tls.key", &key)], "has a tls.crt that holds no certificate"),
+        (&[("a.crt", &cert), ("a.key", &cert)], "has a a.key that holds no private key that is not encrypted"),
+    ] {
+        assert_eq!(directory_faults(files), [format!("TLS_CERT_FILE: DIR {problem}")]);
+    }
+}
+
+#[test]
+fn a_directory_is_watched_as_deep_as_it_is_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inner = folder.path().join("a");
+    std::fs::create_dir(&inner).expect("a folder");
+    let put = |(cert, key): (String, String)| {
+        write(&inner.join("tls.crt"), cert);
+        write(&inner.join("tls.key"), key);
+    };
+    put(pair());
+    let (_, mut watch) = load(&environment(&[("TLS", ""), ("TLS_CERT_FILE", text(folder.path()))])).expect("no faults");
+    assert!(watch.poll().is_none());
+    put(pair());
+    assert!(watch.poll().is_some_and(|policy| policy.is_ok()));
+    write(&folder.path().join("note.txt"), "no part of a pair");
+    assert!(watch.poll().is_none());
+    write(&folder.path().join("b.key"), "");
+    assert!(watch.poll().is_some_and(|policy| policy.is_ok()));
+    assert_eq!(watch.take_kept().len(), 1);
+}
+
+#[test]
+fn settings_of_client_certificates_go_together() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let put = |name: &str, content: String| {
+        let path = folder.path().join(name);
+        write(&path, content);
+        text(&path).to_owned()
+    };
+    let ((cert, key), (ca, crl)) = (pair(), authority());
+    let (cert, key, ca, crl) = (put("c", cert), put("k", key), put("ca", ca), put("crl", crl));
+    let faults_with = |changes: &[(&str, &str)]| {
+        let base = [("TLS", ""), ("TLS_CERT_FILE", cert.as_str()), ("TLS_KEY_FILE", key.as_str())];
+        let found = faults(&environment(&[&base, changes].concat()));
+        found.into_iter().map(|fault| fault.replace(text(folder.path()), "DIR")).collect::<Vec<_>>()
+    };
+    let asked = |file: &str| format!("{file}: is set, but TLS_CLIENT_AUTH=off asks no client for a certificate");
+    for (changes, expected) in [
+        (&[("TLS_CLIENT_AUTH", "required"), ("TLS_CLIENT_CA_FILE", ca.as_str())][..], vec![]),
+        (
+            &[
+                ("TLS_CLIENT_AUTH", "optional"),
+                ("TLS_CLIENT_CA_FILE", &ca),
+                ("TLS_CLIENT_CRL_FILE", &crl),
+                ("ROUTE_A_CLIENT_SANS", "a.test,*.b.test"),
+            ],
+            vec![],
+        ),
+        (
+            &[("TLS_CLIENT_CA_FILE", &ca), ("TLS_CLIENT_CRL_FILE", &crl)],
+            vec![asked("TLS_CLIENT_CA_FILE"), asked("TLS_CLIENT_CRL_FILE")],
+        ),
+        (
+            &[("TLS_CLIENT_AUTH", "required"), ("ROUTE_A_CLIENT_SANS", "a.test")],
+            vec![
+                "ROUTE_A_CLIENT_SANS: is set, but without TLS_CLIENT_CA_FILE no client is asked for a certificate"
+                    .into(),
+                "TLS_CLIENT_CA_FILE: is not set, and TLS_CLIENT_AUTH asks whom client certificates come from".into(),
+            ],
+        ),
+        (
+            &[("TLS_CLIENT_AUTH", "required"), ("TLS_CLIENT_CA_FILE", &key)],
+            vec!["TLS_CLIENT_CA_FILE: DIR/k holds no certificate".into()],
+        ),
+        (
+            &[("TLS_CLIENT_AUTH", "required"), ("TLS_CLIENT_CA_FILE", &ca), ("TLS_CLIENT_CRL_FILE", &ca)],
+            vec!["TLS_CLIENT_CRL_FILE: DIR/ca holds no revocation list in PEM".into()],
+        ),
+    ] {
+        assert_eq!(faults_with(changes), expected, "{changes:?}");
+    }
+    check(
+        &[("TLS_CLIENT_AUTH", "required"), ("TLS_CLIENT_CA_FILE", &ca)],
+        &[
+            "TLS_CLIENT_AUTH: is set, but TLS=off asks no client for a certificate",
+            "TLS_CLIENT_CA_FILE: is set, but TLS=off asks no client for a certificate",
         ],
     );
 }

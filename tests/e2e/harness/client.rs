@@ -32,6 +32,21 @@ impl Client {
         Ok(Self { stream: Box::new(socket.try_clone()?), socket, buffer: Vec::new() })
     }
 
+    /// The same from an address of one's own.
+    pub(crate) fn connect_from(source: SocketAddr, address: SocketAddr) -> Self {
+        let socket = Self::socket_from(source, address);
+        let stream = Box::new(socket.try_clone().expect("a second handle"));
+        Self { stream, socket, buffer: Vec::new() }
+    }
+
+    /// A connection from that address.
+    pub(crate) fn socket_from(source: SocketAddr, address: SocketAddr) -> TcpStream {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        socket.bind(&source.into()).expect("an address of this machine");
+        socket.connect(&address.into()).expect("a listening server");
+        prepared(socket.into())
+    }
+
     /// A client over a stream of its own (TLS, say) on that socket.
     pub(crate) fn over(socket: TcpStream, stream: impl Read + Write + Send + 'static) -> Self {
         Self { stream: Box::new(stream), socket, buffer: Vec::new() }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hookwarden::auth::keys::{Key, KeyText};
 use hookwarden::auth::scheme::{Scheme, SignaturePlace};
-use hookwarden::auth::sign::{Draft, content_type, sample_body, sample_secret, sign};
+use hookwarden::auth::sign::{Draft, content_type, sample_body, sample_private, sample_secret, sign};
 use hookwarden::clock::Now;
 use hookwarden::providers;
 
@@ -183,7 +183,16 @@ impl Signer {
     }
 
     fn key(&self) -> Key {
-        Key::new(&self.scheme, &KeyText::new("1", self.secret.as_bytes())).expect("a key of that scheme")
+        // Of a pair of keys the sidecar has the public one.
+        let is_own = |seed: &u8| sample_secret(&self.scheme, *seed) == self.secret;
+        let own = (1..=3).find(is_own).map(|seed| sample_private(&self.scheme, seed));
+        // Under a certificate the key is the provider's, and the secret says for whom it signs.
+        let certified = self.scheme.key_source.certificate.as_ref().map(|_| {
+            let sample = sample_private(&self.scheme, 1);
+            format!("{}\n{}", self.secret, &sample[sample.find("-----BEGIN").expect("a key")..])
+        });
+        let secret = certified.as_deref().or(own.as_deref()).unwrap_or(&self.secret);
+        Key::for_signing(&self.scheme, &KeyText::new("1", secret.as_bytes())).expect("a key of that scheme")
     }
 
     /// The name of the header field that carries the signature or token.

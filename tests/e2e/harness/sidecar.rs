@@ -14,6 +14,7 @@ use hookwarden::deny::Reason;
 use hookwarden::providers;
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::certificates::Kept;
 use super::client::{Client, Response};
 use super::outcome::{Metrics, Outcome, Record};
 use super::upstream::{Upstream, spawn};
@@ -21,8 +22,10 @@ use super::{GUARD, secret_of};
 
 /// A sidecar that is to be started.
 pub(crate) struct Builder {
+    prelude: String,
     variables: BTreeMap<String, OsString>,
     upstreams: Vec<Upstream>,
+    kept: Vec<Kept>,
 }
 
 impl Builder {
@@ -50,8 +53,9 @@ impl Builder {
     }
 
     /// The same under another name, with further fields.
-    pub(crate) fn provider_as(self, name: &str, id: &str, fields: &[(&str, &str)]) -> Self {
-        let scheme = providers::find(id).expect("in the catalogue").scheme.clone();
+    pub(crate) fn provider_as(mut self, name: &str, id: &str, fields: &[(&str, &str)]) -> Self {
+        let provider = providers::find(id).expect("in the catalogue");
+        let scheme = provider.scheme.clone();
         let (secret, mut path) = (secret_of(id), format!("/hooks/{name}"));
         if scheme.signature.place == SignaturePlace::PathSegment {
             path += "/*";
@@ -63,7 +67,23 @@ impl Builder {
         if scheme.challenges.iter().any(|challenge| challenge.verify_required) {
             route.push(("VERIFY_TOKEN", "a-verify-token"));
         }
+        route.extend(provider.asks().issuer.then_some(("ISSUER", "*")));
+        route.extend(provider.asks().audience.then_some(("AUDIENCE", "*")));
+        if let Some(kept) = Kept::of(&scheme) {
+            let name = name.to_ascii_uppercase();
+            self = self.set(&format!("ROUTE_{name}_CERTIFICATES_DIR"), kept.certificates());
+            if kept.roots().exists() {
+                self = self.set(&format!("ROUTE_{name}_TRUST_ROOTS_FILE"), kept.roots());
+            }
+            self.kept.push(kept);
+        }
         self.route(name, &route).route(name, fields)
+    }
+
+    /// Runs these shell commands first, in the process that then becomes the sidecar: `ulimit`, say.
+    pub(crate) fn after(mut self, prelude: &str) -> Self {
+        prelude.clone_into(&mut self.prelude);
+        self
     }
 
     /// A further service, which some route's `UPSTREAM` names: what it sees counts too.
@@ -88,10 +108,12 @@ impl Builder {
             log,
             heard: RefCell::new(heard),
             upstreams: self.upstreams,
+            kept: self.kept,
             scraped: RefCell::default(),
             recorded: RefCell::default(),
             full,
             about: RefCell::default(),
+            anomalies: RefCell::default(),
             finished: false,
         };
         sidecar.scraped.replace(sidecar.metrics());
@@ -105,6 +127,10 @@ impl Builder {
 
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hookwarden"));
+        if !self.prelude.is_empty() {
+            command = Command::new("/bin/sh");
+            command.args(["-c", &format!("{}; exec \"$0\" \"$@\"", self.prelude), env!("CARGO_BIN_EXE_hookwarden")]);
+        }
         command.arg("run").env_clear().envs(&self.variables);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -120,17 +146,21 @@ pub(crate) struct Sidecar {
     log: Receiver<String>,
     heard: RefCell<Vec<String>>,
     upstreams: Vec<Upstream>,
+    /// Its files live as long as it does.
+    kept: Vec<Kept>,
     scraped: RefCell<Metrics>,
     recorded: RefCell<BTreeSet<String>>,
     full: bool,
     about: RefCell<String>,
+    anomalies: RefCell<Vec<serde_json::Value>>,
     finished: bool,
 }
 
 impl Sidecar {
     /// One in front of that service: plaintext on loopback, ports of its own, one worker.
     pub(crate) fn before(upstream: &Upstream) -> Builder {
-        let builder = Builder { variables: BTreeMap::new(), upstreams: vec![upstream.clone()] };
+        let (variables, upstreams) = (BTreeMap::new(), vec![upstream.clone()]);
+        let builder = Builder { prelude: String::new(), variables, upstreams, kept: Vec::new() };
         builder
             .set("LISTEN", "127.0.0.1:0")
             .set("ADMIN_LISTEN", "127.0.0.1:0")
@@ -147,6 +177,27 @@ impl Sidecar {
     /// Where probes and scrapes come to.
     pub(crate) fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// What the system says of the process: a line of `/proc/<pid>/status`, in its unit (KiB, for memory).
+    pub(crate) fn status(&self, name: &str) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it still runs");
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).expect("such a line");
+        line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
+    }
+
+    /// How many descriptors it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it still runs").count()
+    }
+
+    /// Stops it where nobody has kept count: it must end with 0 all the same.
+    pub(crate) fn end(mut self) {
+        self.finished = true;
+        self.terminate();
+        let status = self.child.wait().expect("a child");
+        self.hear_the_rest();
+        assert_eq!(status.code(), Some(0), "it stopped with {status}; it said {:#?}", self.heard.borrow());
     }
 
     /// Says what is tried now, for the message of a test that fails in the midst of its rows.
@@ -237,6 +288,14 @@ impl Sidecar {
         }
     }
 
+    /// The same for a line that may have come before it was ready.
+    pub(crate) fn has_logged(&self, text: &str) {
+        let heard = self.heard.borrow().iter().any(|line| line.contains(text));
+        if !heard {
+            self.wait_for_log(text);
+        }
+    }
+
     /// Asks it to stop, as Kubernetes does.
     pub(crate) fn terminate(&self) {
         self.signal(Signal::TERM);
@@ -258,7 +317,11 @@ impl Sidecar {
     pub(crate) fn join_with(mut self, outcomes: &[Outcome]) -> Vec<Record> {
         self.finished = true;
         let records = self.records_of(outcomes);
-        match next_line(&self.records) {
+        let mut next = next_line(&self.records);
+        while next.as_ref().is_ok_and(|line| self.keep_anomaly(line)) {
+            next = next_line(&self.records);
+        }
+        match next {
             Ok(record) => panic!("nobody expected this record: {record}"),
             Err(why) => assert_eq!(why, END, "the audit log goes on"),
         }
@@ -293,10 +356,40 @@ impl Sidecar {
     }
 
     fn next_record(&self) -> Record {
-        let line = next_line(&self.records).unwrap_or_else(|why| panic!("{why} instead of an audit record"));
+        let line = loop {
+            let line = next_line(&self.records).unwrap_or_else(|why| panic!("{why} instead of an audit record"));
+            if !self.keep_anomaly(&line) {
+                break line;
+            }
+        };
         let record = Record::parse(&line);
         self.recorded.borrow_mut().insert(record.text("request_id").to_owned());
         record
+    }
+
+    /// The anomalies that were recorded among the records so far.
+    pub(crate) fn anomalies(&self) -> Vec<serde_json::Value> {
+        self.anomalies.borrow().clone()
+    }
+
+    /// Waits for an anomaly among records that nobody looks at.
+    pub(crate) fn wait_for_anomaly(&self) -> serde_json::Value {
+        loop {
+            let line = next_line(&self.records).unwrap_or_else(|why| panic!("{why} instead of an anomaly"));
+            if self.keep_anomaly(&line) {
+                return self.anomalies.borrow().last().cloned().expect("the one that was kept");
+            }
+        }
+    }
+
+    /// An anomaly is told after the record that showed it; it is kept apart from the records of requests.
+    fn keep_anomaly(&self, line: &str) -> bool {
+        let is_one = line.contains(r#""kind":"anomaly""#);
+        if is_one {
+            let value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"));
+            self.anomalies.borrow_mut().push(value);
+        }
+        is_one
     }
 
     fn check_problem(&self, response: &Response, outcome: &Outcome, record: &Record) {

@@ -1,6 +1,6 @@
 //! Certificates made for one test, and a client that trusts them alone.
 
-use std::io;
+use std::io::{self, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
 
 use super::client::{Client, connect};
@@ -53,6 +54,37 @@ impl Certificate {
         versions: &[&'static SupportedProtocolVersion],
         protocols: &[&str],
     ) -> io::Result<Client> {
+        self.shake_hands(connect(proxy.address()), versions, protocols)
+    }
+
+    /// The same behind a proxy: these bytes go first, as they are.
+    pub(crate) fn connect_behind(&self, proxy: &Sidecar, header: &[u8]) -> io::Result<Client> {
+        let mut socket: TcpStream = connect(proxy.address());
+        socket.write_all(header)?;
+        self.shake_hands(socket, &[&TLS13, &TLS12], &[])
+    }
+
+    /// Shakes hands over a socket; gives the stream if the certificate is the one that was made last.
+    pub(crate) fn over(&self, socket: TcpStream) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+        self.session_over(socket, &[&TLS13, &TLS12], &[])
+    }
+
+    fn shake_hands(
+        &self,
+        socket: TcpStream,
+        versions: &[&'static SupportedProtocolVersion],
+        protocols: &[&str],
+    ) -> io::Result<Client> {
+        let stream = self.session_over(socket.try_clone()?, versions, protocols)?;
+        Ok(Client::over(socket, stream))
+    }
+
+    fn session_over(
+        &self,
+        mut socket: TcpStream,
+        versions: &[&'static SupportedProtocolVersion],
+        protocols: &[&str],
+    ) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(self.der.clone()).expect("a certificate");
         let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -63,12 +95,10 @@ impl Certificate {
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         let name = ServerName::try_from("hooks.test").expect("a name");
         let mut session = ClientConnection::new(Arc::new(config), name).expect("a good configuration");
-        let mut socket: TcpStream = connect(proxy.address());
         while session.is_handshaking() {
             session.complete_io(&mut socket)?;
         }
-        let stream = StreamOwned::new(session, socket.try_clone()?);
-        Ok(Client::over(socket, stream))
+        Ok(StreamOwned::new(session, socket))
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -7,7 +7,10 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
+use tokio_rustls::rustls::{ServerConnection, StreamOwned};
+
 use super::GUARD;
+use super::pki::Identity;
 
 /// The answer of a service that accepts.
 pub(crate) const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -25,6 +28,8 @@ pub(crate) enum Step {
     Wait,
     /// Closes with a reset.
     Reset,
+    /// Over TLS: closes without saying so, as somebody between would.
+    Cut,
     /// Reads on and on; writes these bytes for each request; ends when the sidecar closes.
     Serve(Vec<u8>),
     /// Writes these bytes again and again; ends when the sidecar closes.
@@ -103,6 +108,11 @@ impl Upstream {
         Self::scripted([])
     }
 
+    /// Forgets what it has received so far, so that a long test does not remember everything.
+    pub(crate) fn forget(&self) {
+        self.0.change(|state| state.received = Vec::new());
+    }
+
     /// Answers every request with these bytes.
     pub(crate) fn answering(answer: impl Into<Vec<u8>>) -> Self {
         Self::listening([], answer.into())
@@ -118,6 +128,19 @@ impl Upstream {
         let listener = UnixListener::bind(path).expect("a path that is free");
         let accept = move || listener.accept().map(|(stream, _)| Socket::Unix(stream));
         Self::run(format!("unix:{}", path.display()), accept, scripts.into_iter().collect(), OK.to_vec())
+    }
+
+    /// The same over TLS, as `localhost`.
+    pub(crate) fn over_tls(identity: &Identity, scripts: impl IntoIterator<Item = Vec<Step>>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        let config = identity.server();
+        let accept = move || {
+            let (stream, _) = listener.accept()?;
+            let session = ServerConnection::new(config.clone()).expect("a good configuration");
+            Ok(Socket::Tls(Box::new(StreamOwned::new(session, stream))))
+        };
+        Self::run(format!("https://localhost:{port}"), accept, scripts.into_iter().collect(), OK.to_vec())
     }
 
     /// A port that refuses every connection, and that nobody else can take.
@@ -235,10 +258,9 @@ struct Connection {
 
 impl Connection {
     fn play(mut self, script: &[Step]) {
-        for step in script {
-            if self.step(step).is_err() {
-                break;
-            }
+        let cut = script.iter().any(|step| self.step(step).is_err() && matches!(step, Step::Cut | Step::Reset));
+        if !cut {
+            self.socket.say_goodbye();
         }
         // What is left was sent, and is part of no request.
         if !self.buffer.is_empty() {
@@ -266,6 +288,7 @@ impl Connection {
                 self.socket.reset();
                 Err(io::ErrorKind::ConnectionReset.into())
             }
+            Step::Cut => Err(io::ErrorKind::ConnectionAborted.into()),
             Step::Serve(answer) => loop {
                 self.read(true)?;
                 self.socket.write_all(answer)?;
@@ -319,6 +342,7 @@ impl Connection {
 enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
 }
 
 impl Socket {
@@ -326,6 +350,7 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.read(buf),
             Self::Unix(stream) => stream.read(buf),
+            Self::Tls(stream) => stream.read(buf),
         }
     }
 
@@ -333,6 +358,15 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.write_all(bytes),
             Self::Unix(stream) => stream.write_all(bytes),
+            Self::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+        }
+    }
+
+    /// Ends a TLS session in an orderly way; the sidecar may be gone already.
+    fn say_goodbye(&mut self) {
+        if let Self::Tls(stream) = self {
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
         }
     }
 
@@ -340,12 +374,18 @@ impl Socket {
     fn ends(&self) -> Option<(SocketAddr, SocketAddr)> {
         match self {
             Self::Tcp(stream) => stream.local_addr().ok().zip(stream.peer_addr().ok()),
+            Self::Tls(stream) => stream.sock.local_addr().ok().zip(stream.sock.peer_addr().ok()),
             Self::Unix(_) => None,
         }
     }
 
     fn reset(&self) {
-        if let Self::Tcp(stream) = self {
+        let stream = match self {
+            Self::Tcp(stream) => Some(stream),
+            Self::Tls(stream) => Some(&stream.sock),
+            Self::Unix(_) => None,
+        };
+        if let Some(stream) = stream {
             let socket = socket2::SockRef::from(stream);
             socket.set_linger(Some(Duration::ZERO)).expect("a socket that lingers");
         }

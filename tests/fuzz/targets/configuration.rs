@@ -66,7 +66,7 @@ fn check(config: &Config, environment: &Environment) {
     let policy = &config.policy;
     assert!(policy.routes.iter().next().is_some() && !policy.upstreams.is_empty());
     for route in policy.routes.iter() {
-        assert!(route.keys.iter().next().is_some() && !route.methods.is_empty());
+        assert!((!route.keys.is_empty() || route.key_ring.is_some()) && !route.methods.is_empty());
         assert!(route.upstream < policy.upstreams.len());
         assert!(route.max_body <= config.process.max_buffered);
         assert!(route.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'));

@@ -71,7 +71,7 @@ fn check_times(text: &[u8]) {
     let significant = || str::from_utf8(text).unwrap_or_default().trim_start_matches('0');
     let plain = |number: u128| if number == 0 { String::new() } else { number.to_string() };
     let time = |unit, text: &[u8]| time(&Timestamp { from: TimestampFrom::Signature, unit, offset: 0 }, text);
-    for unit in [TimeUnit::Microseconds, TimeUnit::HttpDate, TimeUnit::DateTime, TimeUnit::Created] {
+    for unit in [TimeUnit::Microseconds, TimeUnit::HttpDate, TimeUnit::DateTime] {
         let _ = time(unit, text);
     }
     if let Some(seconds) = time(TimeUnit::Seconds, text) {
