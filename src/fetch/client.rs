@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
@@ -285,8 +285,6 @@ async fn framed<IO: AsyncRead + Unpin>(
             Fault::Large(ask.most)
         } else if reason == Reason::MalformedRequest {
             Fault::Invalid
-        } else if reason == Reason::BodyTimeout {
-            Fault::Slow(ask.patience)
         } else {
             Fault::Broken(io::ErrorKind::UnexpectedEof.into())
         }
@@ -294,7 +292,8 @@ async fn framed<IO: AsyncRead + Unpin>(
     let mut body = Body::new(framing, start, ask.most).map_err(fault)?;
     body.take(buffer).map_err(fault)?;
     while !body.is_whole() {
-        body.read(stream, buffer, deadline).await.map_err(fault)?;
+        let read = timeout_at(deadline.into(), body.read(stream, buffer)).await;
+        read.map_err(|_| Fault::Slow(ask.patience))?.map_err(fault)?;
     }
     Ok(body.span().get(buffer.bytes()).to_vec())
 }

@@ -19,14 +19,15 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use tokio::io::AsyncWrite;
-use tokio::time::timeout_at;
 
 use crate::deny::Reason;
 use crate::http1::Buffer;
 use crate::http1::head::{MAX_HEAD, find_end};
 use crate::http1::response::ResponseHead;
-use crate::policy::{Timeouts, Upstream};
+use crate::http1::write::poll_write;
+use crate::policy::Upstream;
 
 pub use admission::Admission;
 pub use pool::{Connection, Pool};
@@ -48,52 +49,68 @@ pub struct Outgoing<'b> {
 pub struct Answering {
     /// The connection; its buffer begins with the response's head.
     pub connection: Connection,
-    /// The head.
-    pub head: ResponseHead,
     /// Whether the service took all of the request: else the connection cannot be used again.
     pub sent_whole: bool,
 }
 
-/// Sends a request and waits for the head of the first response to it, interim or final.
+impl Answering {
+    /// The head of the response that has come last.
+    #[must_use]
+    pub fn head(&self) -> &ResponseHead {
+        &self.connection.head
+    }
+}
+
+/// Sends a request and waits for the head of the first response to it, interim or final. How long, the caller says: it
+/// drops the future.
 ///
 /// # Errors
-/// [`Reason::UpstreamUnreachable`], [`Reason::UpstreamInvalidResponse`] or [`Reason::UpstreamTimeout`].
+/// [`Reason::UpstreamUnreachable`] or [`Reason::UpstreamInvalidResponse`].
 pub async fn send(
     _admission: &Admission,
     pool: &Pool,
     upstream: &Upstream,
-    timeouts: &Timeouts,
+    connect_within: Duration,
     outgoing: Outgoing<'_>,
     now: Instant,
 ) -> Result<Answering, Reason> {
     if let Some(pooled) = pool.take(upstream, now) {
-        match attempt(pooled, outgoing, now + timeouts.upstream).await {
+        match attempt(pooled, outgoing).await {
             Err(Failure::Stale) => tracing::debug!("a pooled connection to the service had been closed; sent again"),
             Err(Failure::Final(reason)) => return Err(reason),
             Ok(answering) => return Ok(answering),
         }
     }
-    let fresh = connect(upstream, timeouts.upstream_connect).await?;
-    attempt(fresh, outgoing, now + timeouts.upstream).await.map_err(|failure| match failure {
+    let fresh = connect(upstream, connect_within).await?;
+    attempt(fresh, outgoing).await.map_err(|failure| match failure {
         Failure::Stale => Reason::UpstreamUnreachable,
         Failure::Final(reason) => reason,
     })
 }
 
+/// Appends a small body to the head, and gives back what of it is left to be written beside it: nothing then. Two parts
+/// cost the kernel more than the copy of a small one.
+pub fn in_one_piece<'b>(head: &mut BytesMut, body: &'b [u8]) -> &'b [u8] {
+    if body.len() > COPIED {
+        return body;
+    }
+    head.extend_from_slice(body);
+    b""
+}
+
+/// The longest part that is copied.
+const COPIED: usize = 2 * 1024;
+
 /// Reads the head of the next response on the connection, after the interim one at the buffer's front.
 ///
 /// # Errors
 /// As [`send`].
-pub async fn next_head(answering: &mut Answering, method: &[u8], deadline: Instant) -> Result<(), Reason> {
-    answering.connection.buffer.consume(answering.head.len);
-    match read_head(&mut answering.connection, method, deadline).await {
-        Ok(head) => {
-            answering.head = head;
-            Ok(())
-        }
-        Err(Failure::Stale) => Err(Reason::UpstreamUnreachable),
-        Err(Failure::Final(reason)) => Err(reason),
-    }
+pub async fn next_head(answering: &mut Answering, method: &[u8]) -> Result<(), Reason> {
+    answering.connection.buffer.consume(answering.head().len);
+    read_head(&mut answering.connection, method).await.map_err(|failure| match failure {
+        Failure::Stale => Reason::UpstreamUnreachable,
+        Failure::Final(reason) => reason,
+    })
 }
 
 /// Why an attempt ended without a response head.
@@ -106,7 +123,7 @@ enum Failure {
 
 async fn connect(upstream: &Upstream, within: Duration) -> Result<Connection, Reason> {
     match tokio::time::timeout(within, Stream::connect(upstream)).await {
-        Ok(Ok(stream)) => Ok(Connection { stream, buffer: Buffer::new(), reused: false }),
+        Ok(Ok(stream)) => Ok(Connection { stream, buffer: Buffer::new(), head: Box::default(), reused: false }),
         Ok(Err(error)) => {
             tracing::debug!(%error, "no connection to the service");
             Err(Reason::UpstreamUnreachable)
@@ -115,16 +132,15 @@ async fn connect(upstream: &Upstream, within: Duration) -> Result<Connection, Re
     }
 }
 
-async fn attempt(mut connection: Connection, outgoing: Outgoing<'_>, deadline: Instant) -> Result<Answering, Failure> {
-    let sent_whole = match timeout_at(deadline.into(), write_request(&mut connection, outgoing)).await {
-        Err(_) => return Err(Failure::Final(Reason::UpstreamTimeout)),
-        Ok(Ok(Sent::Whole)) => true,
-        Ok(Err(_)) if connection.reused && connection.buffer.is_empty() => return Err(Failure::Stale),
+async fn attempt(mut connection: Connection, outgoing: Outgoing<'_>) -> Result<Answering, Failure> {
+    let sent_whole = match write_request(&mut connection, outgoing).await {
+        Ok(Sent::Whole) => true,
+        Err(_) if connection.reused && connection.buffer.is_empty() => return Err(Failure::Stale),
         // The service may have answered and closed before it read everything: look for that answer.
-        Ok(Ok(Sent::Early) | Err(_)) => false,
+        Ok(Sent::Early) | Err(_) => false,
     };
-    let head = read_head(&mut connection, outgoing.method, deadline).await?;
-    Ok(Answering { connection, head, sent_whole })
+    read_head(&mut connection, outgoing.method).await?;
+    Ok(Answering { connection, sent_whole })
 }
 
 enum Sent {
@@ -145,7 +161,7 @@ async fn write_request(connection: &mut Connection, outgoing: Outgoing<'_>) -> i
             let body = outgoing.body.get(written.saturating_sub(outgoing.head.len())..).unwrap_or_default();
             // Over TLS what was taken is on its way only once it is flushed.
             let step = if written < total {
-                Pin::new(&mut *stream).poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(body)])
+                poll_write(Pin::new(&mut *stream), cx, &[IoSlice::new(head), IoSlice::new(body)])
             } else {
                 Pin::new(&mut *stream).poll_flush(cx).map_ok(|()| 0)
             };
@@ -169,26 +185,25 @@ async fn write_request(connection: &mut Connection, outgoing: Outgoing<'_>) -> i
 }
 
 /// Reads until the buffer begins with a whole response head.
-async fn read_head(connection: &mut Connection, method: &[u8], deadline: Instant) -> Result<ResponseHead, Failure> {
+async fn read_head(connection: &mut Connection, method: &[u8]) -> Result<(), Failure> {
     let mut seen = 0;
     loop {
         let end = find_end(connection.buffer.bytes(), seen).map_err(|_| INVALID)?;
         if let Some(head) = end.and_then(|end| connection.buffer.bytes().get(..end)) {
-            return ResponseHead::parse(head, method).map_err(|_| INVALID);
+            return connection.head.read(head, method).map_err(|_| INVALID);
         }
         seen = connection.buffer.len();
         debug_assert!(seen < MAX_HEAD, "find_end refuses longer heads");
-        match timeout_at(deadline.into(), connection.buffer.fill(&mut connection.stream)).await {
-            Err(_) => return Err(Failure::Final(Reason::UpstreamTimeout)),
-            Ok(Ok(count)) if count > 0 => {}
-            Ok(_) if seen > 0 => return Err(INVALID),
-            Ok(read) if is_end(&read) && connection.reused && connection.stream.refused_bytes() => {
+        match connection.buffer.fill(&mut connection.stream).await {
+            Ok(count) if count > 0 => {}
+            Ok(_) | Err(_) if seen > 0 => return Err(INVALID),
+            read if is_end(&read) && connection.reused && connection.stream.refused_bytes() => {
                 return Err(Failure::Stale);
             }
-            Ok(Err(error)) if connection.reused && error.kind() == io::ErrorKind::BrokenPipe => {
+            Err(error) if connection.reused && error.kind() == io::ErrorKind::BrokenPipe => {
                 return Err(Failure::Stale);
             }
-            Ok(_) => return Err(Failure::Final(Reason::UpstreamUnreachable)),
+            Ok(_) | Err(_) => return Err(Failure::Final(Reason::UpstreamUnreachable)),
         }
     }
 }

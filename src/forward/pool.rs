@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::http1::Buffer;
+use crate::http1::response::ResponseHead;
 use crate::policy::Upstream;
 
 use super::stream::Stream;
@@ -26,6 +27,8 @@ pub struct Connection {
     pub stream: Stream,
     /// What was read and not yet used up.
     pub buffer: Buffer,
+    /// The head of the last response; its room serves every response that comes over the connection.
+    pub head: Box<ResponseHead>,
     /// Whether an earlier exchange went over it.
     pub reused: bool,
 }

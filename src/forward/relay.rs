@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
 use tokio::io::AsyncWrite;
-use tokio::time::timeout;
 
+use crate::drain::patiently;
 use crate::http1::chunked::Decoder;
-use crate::http1::encode::{chunk_size, decimal, field, is_hop_by_hop, is_nominated, number_field};
+use crate::http1::encode::{Lines, chunk_size, decimal, field, is_hop_by_hop, is_nominated, number_field};
 use crate::http1::response::{BodyEnd, ResponseHead};
 use crate::http1::write::write_all;
 
-use super::{Answering, Connection};
+use super::{Answering, Connection, in_one_piece};
 
 /// What the client can take.
 #[derive(Debug, Clone, Copy)]
@@ -57,8 +57,8 @@ pub async fn interim<IO: AsyncWrite + Unpin>(
     client: &Client<'_>,
 ) {
     out.clear();
-    write_head(out, &answering.head, answering.connection.buffer.bytes(), client);
-    let _ = timeout(client.pause, write_all(io, [out])).await;
+    write_head(out, answering.head(), answering.connection.buffer.bytes(), client);
+    let _ = patiently(client.pause, write_all(io, [out])).await;
 }
 
 /// Sends the final response on. `out` is scratch.
@@ -69,10 +69,10 @@ pub async fn relay<IO: AsyncWrite + Unpin>(
     client: &Client<'_>,
 ) -> End {
     out.clear();
-    write_head(out, &answering.head, answering.connection.buffer.bytes(), client);
-    answering.connection.buffer.consume(answering.head.len);
+    write_head(out, answering.head(), answering.connection.buffer.bytes(), client);
     let connection = &mut answering.connection;
-    match answering.head.body {
+    connection.buffer.consume(connection.head.len);
+    match connection.head.body {
         BodyEnd::None => to_client(io, [out, b"", b""], client).await.err().unwrap_or(End::Whole),
         BodyEnd::Length(length) => by_length(connection, length, io, out, client).await,
         BodyEnd::Chunked => by_chunks(connection, io, out, client).await,
@@ -83,7 +83,7 @@ pub async fn relay<IO: AsyncWrite + Unpin>(
 /// Whether another request may follow on the service's connection.
 #[must_use]
 pub fn is_reusable(answering: &Answering, end: End) -> bool {
-    answering.sent_whole && answering.head.keep_alive && end == End::Whole && answering.connection.buffer.is_empty()
+    answering.sent_whole && answering.head().keep_alive && end == End::Whole && answering.connection.buffer.is_empty()
 }
 
 fn write_head(out: &mut BytesMut, head: &ResponseHead, bytes: &[u8], client: &Client<'_>) {
@@ -93,9 +93,11 @@ fn write_head(out: &mut BytesMut, head: &ResponseHead, bytes: &[u8], client: &Cl
     out.put_slice(head.phrase.get(bytes));
     out.put_slice(b"\r\n");
     let is_echo = |name: &[u8]| client.echo.is_some_and(|(echo, _)| name.eq_ignore_ascii_case(echo.as_bytes()));
+    let mut lines = Lines::new(bytes);
     for (name, value) in head.fields(bytes).filter(|(name, _)| passes(name, head, bytes) && !is_echo(name)) {
-        field(out, name, value);
+        lines.put(out, name, value);
     }
+    lines.end(out);
     if let Some((name, value)) = client.echo {
         field(out, name.as_bytes(), value);
     }
@@ -127,6 +129,7 @@ async fn by_length<IO: AsyncWrite + Unpin>(
     loop {
         let here = usize::try_from(left).unwrap_or(usize::MAX).min(connection.buffer.len());
         let part = connection.buffer.bytes().get(..here).unwrap_or_default();
+        let part = in_one_piece(out, part);
         if let Err(end) = to_client(io, [out, part, b""], client).await {
             return end;
         }
@@ -210,15 +213,15 @@ async fn send_part<IO: AsyncWrite + Unpin>(
 }
 
 async fn to_client<IO: AsyncWrite + Unpin>(io: &mut IO, parts: [&[u8]; 3], client: &Client<'_>) -> Result<(), End> {
-    match timeout(client.pause, write_all(io, parts)).await {
-        Ok(Ok(())) => Ok(()),
+    match patiently(client.pause, write_all(io, parts)).await {
+        Some(Ok(())) => Ok(()),
         _ => Err(End::ClientGone),
     }
 }
 
 async fn from_service(connection: &mut Connection, client: &Client<'_>) -> io::Result<usize> {
-    match timeout(client.pause, connection.buffer.fill(&mut connection.stream)).await {
-        Ok(read) => read,
-        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    match patiently(client.pause, connection.buffer.fill(&mut connection.stream)).await {
+        Some(read) => read,
+        None => Err(io::ErrorKind::TimedOut.into()),
     }
 }

@@ -1,10 +1,7 @@
 //! A request's body, gathered behind its head in the connection's buffer: contiguous, so that it is forwarded as it
 //! stands, and handed out part by part as it arrives, so that it can be hashed meanwhile.
 
-use std::time::Instant;
-
 use tokio::io::AsyncRead;
-use tokio::time::timeout_at;
 
 use crate::deny::Reason;
 
@@ -125,18 +122,11 @@ impl Body {
     /// Reads once and takes what came.
     ///
     /// # Errors
-    /// [`Reason::BodyTimeout`] at the deadline, [`Reason::BodyIncomplete`] when the stream ends, and those of
-    /// [`Self::take`].
-    pub async fn read<IO: AsyncRead + Unpin>(
-        &mut self,
-        io: &mut IO,
-        buffer: &mut Buffer,
-        deadline: Instant,
-    ) -> Result<Span, Reason> {
-        match timeout_at(deadline.into(), buffer.fill(io)).await {
-            Err(_) => Err(Reason::BodyTimeout),
-            Ok(Ok(1..)) => self.take(buffer),
-            Ok(_) => Err(Reason::BodyIncomplete),
+    /// [`Reason::BodyIncomplete`] when the stream ends, and those of [`Self::take`].
+    pub async fn read<IO: AsyncRead + Unpin>(&mut self, io: &mut IO, buffer: &mut Buffer) -> Result<Span, Reason> {
+        match buffer.fill(io).await {
+            Ok(1..) => self.take(buffer),
+            Ok(0) | Err(_) => Err(Reason::BodyIncomplete),
         }
     }
 }
@@ -148,11 +138,10 @@ mod tests {
     async fn check(framing: Framing, parts: &[&str], expected: Result<(&str, &str), Reason>) {
         let mut script = tokio_test_io(parts);
         let (mut buffer, mut gathered) = (Buffer::new(), Vec::new());
-        let far = tokio::time::Instant::now().into_std() + std::time::Duration::from_secs(60);
         let result = async {
             let mut body = Body::new(framing, 0, 16)?;
             while !body.is_whole() {
-                let part = body.read(&mut script, &mut buffer, far).await?;
+                let part = body.read(&mut script, &mut buffer).await?;
                 gathered.extend_from_slice(part.get(buffer.bytes()));
             }
             let rest = buffer.bytes()[body.next_request()..].to_vec();

@@ -2,6 +2,7 @@
 
 use bytes::{BufMut, BytesMut};
 
+use super::buffer::Span;
 use super::head::{list, same_folded};
 
 /// Fields that speak of one hop only (RFC 9110 section 7.6.1), and those that are written anew.
@@ -39,6 +40,45 @@ pub fn field(out: &mut BytesMut, name: &[u8], value: &[u8]) {
     out.put_slice(b": ");
     out.put_slice(value);
     out.put_slice(b"\r\n");
+}
+
+/// Field lines written anew, run by run: lines that stand in the head one after the other, and just as they would be
+/// written, are copied as one.
+#[derive(Debug)]
+pub struct Lines<'b> {
+    bytes: &'b [u8],
+    run: (usize, usize),
+}
+
+impl<'b> Lines<'b> {
+    /// Lines of fields that stand in `bytes`.
+    #[must_use]
+    pub fn new(bytes: &'b [u8]) -> Self {
+        Self { bytes, run: (0, 0) }
+    }
+
+    /// Appends one field line, or remembers it for the run.
+    pub fn put(&mut self, out: &mut BytesMut, name: &[u8], value: &[u8]) {
+        let (name_at, value_at) = (Span::of(name, self.bytes), Span::of(value, self.bytes));
+        let (start, end) = (name_at.start(), value_at.end() + 2);
+        let plain = self.bytes.get(name_at.end()..value_at.start()) == Some(b": ")
+            && self.bytes.get(value_at.end()..end) == Some(b"\r\n");
+        if !plain {
+            self.end(out);
+            return field(out, name, value);
+        }
+        if self.run.1 != start {
+            self.end(out);
+            self.run.0 = start;
+        }
+        self.run.1 = end;
+    }
+
+    /// Appends what is left.
+    pub fn end(&mut self, out: &mut BytesMut) {
+        out.extend_from_slice(self.bytes.get(self.run.0..self.run.1).unwrap_or_default());
+        self.run = (0, 0);
+    }
 }
 
 /// Appends a field line with a decimal value.
@@ -83,6 +123,27 @@ mod tests {
             let mut out = BytesMut::new();
             chunk_size(&mut out, size);
             assert_eq!(out, format!("{size:x}\r\n").as_bytes());
+        }
+    }
+
+    #[test]
+    fn lines_in_runs_are_the_same_as_one_by_one() {
+        let head = b"A: 1\r\nBb: 2\r\nC:3\r\nD:  4\r\nE: 5 \r\nF: \r\nG: 7\r\nH: 8";
+        let parts: Vec<(&[u8], &[u8])> = head
+            .split(|&byte| byte == b'\n')
+            .filter_map(|line| {
+                let colon = line.iter().position(|&byte| byte == b':')?;
+                Some((&line[..colon], line[colon + 1..].trim_ascii()))
+            })
+            .collect();
+        for left_out in 0..=parts.len() {
+            let (mut runs, mut single, mut lines) = (BytesMut::new(), BytesMut::new(), Lines::new(head));
+            for (_, (name, value)) in parts.iter().enumerate().filter(|(at, _)| *at != left_out) {
+                lines.put(&mut runs, name, value);
+                field(&mut single, name, value);
+            }
+            lines.end(&mut runs);
+            assert_eq!(runs, single, "without line {left_out}");
         }
     }
 

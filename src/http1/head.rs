@@ -1,5 +1,7 @@
 //! A request's head: found, tokenised, and checked for everything that two servers could read differently.
 
+use std::mem::MaybeUninit;
+
 use crate::deny::Reason;
 
 use super::buffer::Span;
@@ -81,6 +83,26 @@ pub fn find_end(bytes: &[u8], seen: usize) -> Result<Option<usize>, Reason> {
     if bytes.len() >= MAX_HEAD { Err(Reason::HeaderTooLarge) } else { Ok(None) }
 }
 
+impl Default for Head {
+    /// Room for a head: that of an empty request, which no bytes make.
+    fn default() -> Self {
+        Self {
+            method: Span::default(),
+            path: Span::default(),
+            query: None,
+            host: Span::default(),
+            version: Version::Http11,
+            framing: Framing::None,
+            keep_alive: false,
+            expects_continue: false,
+            nominates: false,
+            len: 0,
+            fields: [Field::default(); MAX_FIELDS],
+            count: 0,
+        }
+    }
+}
+
 impl Head {
     /// Parses `bytes`, exactly one head with its final blank line.
     ///
@@ -88,10 +110,19 @@ impl Head {
     /// [`Reason::MalformedRequest`], [`Reason::HeaderTooLarge`], [`Reason::VersionNotSupported`] or
     /// [`Reason::UnsupportedTransferCoding`].
     pub fn parse(bytes: &[u8]) -> Result<Self, Reason> {
+        let mut head = Self::default();
+        head.read(bytes).map(|()| head)
+    }
+
+    /// Does the same in place: a head is over 1 KiB, and one that is used again is neither cleared nor moved.
+    ///
+    /// # Errors
+    /// As [`Self::parse`]; what this head then says is of no request.
+    pub fn read(&mut self, bytes: &[u8]) -> Result<(), Reason> {
         refuse_ambiguous_bytes(bytes)?;
-        let mut storage = [httparse::EMPTY_HEADER; MAX_FIELDS];
-        let mut request = httparse::Request::new(&mut storage);
-        let parsed = request.parse(bytes).map_err(reason_of)?;
+        let mut storage = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+        let mut request = httparse::Request::new(&mut []);
+        let parsed = request.parse_with_uninit_headers(bytes, &mut storage).map_err(reason_of)?;
         let (Some(method), Some(path), Some(minor)) = (request.method, request.path, request.version) else {
             return Err(Reason::MalformedRequest);
         };
@@ -102,24 +133,18 @@ impl Head {
         let facts = Facts::gather(request.headers, version)?;
         let host = facts.host.filter(|host| target::is_valid_host(host)).ok_or(Reason::MalformedRequest)?;
         let target = target::parse(method.as_bytes(), path.as_bytes(), host, bytes).ok_or(Reason::MalformedRequest)?;
-        let mut head = Self {
-            method: Span::of(method.as_bytes(), bytes),
-            path: target.path,
-            query: target.query,
-            host: Span::of(host, bytes),
-            version,
-            framing: facts.framing.finish()?,
-            keep_alive: version == Version::Http11 && !facts.close,
-            expects_continue: version == Version::Http11 && facts.expects_continue,
-            nominates: facts.nominates,
-            len: bytes.len(),
-            fields: [Field::default(); MAX_FIELDS],
-            count: request.headers.len(),
-        };
-        for (field, header) in head.fields.iter_mut().zip(request.headers.iter()) {
+        (self.method, self.host) = (Span::of(method.as_bytes(), bytes), Span::of(host, bytes));
+        (self.path, self.query) = (target.path, target.query);
+        self.version = version;
+        self.framing = facts.framing.finish()?;
+        self.keep_alive = version == Version::Http11 && !facts.close;
+        self.expects_continue = version == Version::Http11 && facts.expects_continue;
+        self.nominates = facts.nominates;
+        (self.len, self.count) = (bytes.len(), request.headers.len());
+        for (field, header) in self.fields.iter_mut().zip(request.headers.iter()) {
             *field = Field { name: Span::of(header.name.as_bytes(), bytes), value: Span::of(header.value, bytes) };
         }
-        Ok(head)
+        Ok(())
     }
 
     /// All fields, as `(name, value)` in the order of arrival.
@@ -168,8 +193,12 @@ impl<'b> Message<'b> {
     /// # Errors
     /// [`Repeated`] when it stands there more often.
     pub fn field(&self, name: &str) -> Result<Option<&'b [u8]>, Repeated> {
-        let mut values =
-            self.fields().filter(|(found, _)| found.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value);
+        // Few names have the same length: nearly all are passed over without a look at their bytes.
+        let mut values = self.head.fields[..self.head.count]
+            .iter()
+            .filter(|field| field.name.len() == name.len())
+            .filter(|field| field.name.get(self.bytes).eq_ignore_ascii_case(name.as_bytes()))
+            .map(|field| field.value.get(self.bytes));
         let first = values.next();
         if values.next().is_some() { Err(Repeated) } else { Ok(first) }
     }

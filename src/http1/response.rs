@@ -1,6 +1,8 @@
 //! The service's response head, checked as strictly as a request's: an ambiguous response could be used to poison the
 //! next one on the connection.
 
+use std::mem::MaybeUninit;
+
 use super::buffer::Span;
 use super::framing::digits;
 use super::head::{MAX_FIELDS, list};
@@ -41,31 +43,58 @@ pub struct ResponseHead {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Invalid;
 
+impl Default for ResponseHead {
+    /// Room for a head: that of an empty response, which no bytes make.
+    fn default() -> Self {
+        Self {
+            status: 0,
+            phrase: Span::default(),
+            body: BodyEnd::Close,
+            length: None,
+            keep_alive: false,
+            len: 0,
+            fields: [(Span::default(), Span::default()); MAX_FIELDS],
+            count: 0,
+        }
+    }
+}
+
 impl ResponseHead {
     /// Parses `bytes`, exactly one response head with its final blank line, as the answer to `method`.
     ///
     /// # Errors
     /// [`Invalid`].
     pub fn parse(bytes: &[u8], method: &[u8]) -> Result<Self, Invalid> {
+        let mut head = Self::default();
+        head.read(bytes, method).map(|()| head)
+    }
+
+    /// Does the same in place: a head is over 1 KiB, and one that is used again is neither cleared nor moved.
+    ///
+    /// # Errors
+    /// As [`Self::parse`]; what this head then says is of no response.
+    pub fn read(&mut self, bytes: &[u8], method: &[u8]) -> Result<(), Invalid> {
         refuse_ambiguous_bytes(bytes)?;
-        let mut storage = [httparse::EMPTY_HEADER; MAX_FIELDS];
-        let mut response = httparse::Response::new(&mut storage);
-        let parsed = response.parse(bytes).map_err(|_| Invalid)?;
+        let mut storage = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+        let mut response = httparse::Response::new(&mut []);
+        let config = httparse::ParserConfig::default();
+        let parsed =
+            config.parse_response_with_uninit_headers(&mut response, bytes, &mut storage).map_err(|_| Invalid)?;
         let (Some(status), Some(minor)) = (response.code, response.version) else { return Err(Invalid) };
         // 101 would turn the connection into something that nobody checks.
         if parsed != httparse::Status::Complete(bytes.len()) || !(100..600).contains(&status) || status == 101 {
             return Err(Invalid);
         }
         let facts = Facts::gather(response.headers)?;
-        let body = facts.body_end(status, minor, method)?;
-        let keep_alive = minor == 1 && !facts.close && body != BodyEnd::Close;
-        let phrase = Span::of(response.reason.unwrap_or_default().as_bytes(), bytes);
-        let mut fields = [(Span::default(), Span::default()); MAX_FIELDS];
-        for (field, header) in fields.iter_mut().zip(response.headers.iter()) {
+        self.body = facts.body_end(status, minor, method)?;
+        self.keep_alive = minor == 1 && !facts.close && self.body != BodyEnd::Close;
+        (self.status, self.length) = (status, facts.length);
+        self.phrase = Span::of(response.reason.unwrap_or_default().as_bytes(), bytes);
+        (self.len, self.count) = (bytes.len(), response.headers.len());
+        for (field, header) in self.fields.iter_mut().zip(response.headers.iter()) {
             *field = (Span::of(header.name.as_bytes(), bytes), Span::of(header.value, bytes));
         }
-        let count = response.headers.len();
-        Ok(Self { status, phrase, body, length: facts.length, keep_alive, len: bytes.len(), fields, count })
+        Ok(())
     }
 
     /// Whether this is an interim response, after which the final one follows.

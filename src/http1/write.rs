@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
 
@@ -16,7 +16,7 @@ pub async fn write_all<IO: AsyncWrite + Unpin, const N: usize>(io: &mut IO, part
     std::future::poll_fn(|cx| {
         while written < total {
             let slices = rest(&parts, written);
-            match Pin::new(&mut *io).poll_write_vectored(cx, &slices) {
+            match poll_write(Pin::new(&mut *io), cx, &slices) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(count)) => written += count,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -26,6 +26,18 @@ pub async fn write_all<IO: AsyncWrite + Unpin, const N: usize>(io: &mut IO, part
         Pin::new(&mut *io).poll_flush(cx)
     })
     .await
+}
+
+/// Writes several parts, of which the last may be empty: one that is left alone goes the shorter way through the kernel.
+pub(crate) fn poll_write<IO: AsyncWrite>(
+    io: Pin<&mut IO>,
+    cx: &mut Context<'_>,
+    parts: &[IoSlice<'_>],
+) -> Poll<io::Result<usize>> {
+    match parts {
+        [alone, rest @ ..] if rest.iter().all(|part| part.is_empty()) => io.poll_write(cx, alone),
+        _ => io.poll_write_vectored(cx, parts),
+    }
 }
 
 /// The parts without their first `written` bytes.

@@ -14,7 +14,7 @@ use crate::auth::Verifier;
 use crate::auth::client::ClientIdentity;
 use crate::clock::Now;
 use crate::deny::{Denial, Reason};
-use crate::drain::Signals;
+use crate::drain::{Ended, Signals, patiently};
 use crate::http1::body::Body;
 use crate::http1::head::find_end;
 use crate::http1::write::write_all;
@@ -108,6 +108,8 @@ pub struct Connection<'w, IO> {
     pub(super) verifier: Verifier,
     /// Whether a request of it has been proven.
     pub(super) proven: bool,
+    /// When the last request was over, or the connection was new: an idle one waits from then on.
+    pub(super) idle_since: Instant,
     served: u64,
 }
 
@@ -127,11 +129,17 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Connection<'w, IO> {
     #[must_use]
     pub fn new(worker: &'w Worker, io: IO, peer: Peer, signals: &'w Signals) -> Self {
         let (buffer, out) = (Buffer::new(), BytesMut::with_capacity(OUT));
-        Self { worker, io, peer, signals, buffer, out, verifier: Verifier::default(), proven: false, served: 0 }
+        let (verifier, idle_since) = (Verifier::default(), Now::read().instant);
+        Self { worker, io, peer, signals, buffer, out, verifier, proven: false, idle_since, served: 0 }
     }
 
     /// Serves requests until the connection ends.
     pub async fn serve(&mut self) {
+        let signals = self.signals;
+        signals.on_time(self.serve_all()).await;
+    }
+
+    async fn serve_all(&mut self) {
         loop {
             match self.serve_request().await {
                 After::KeepAlive => self.served += 1,
@@ -155,14 +163,15 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Connection<'w, IO> {
         if !self.buffer.is_empty() {
             return true;
         }
-        let timeouts = self.worker.shared.live().policy.timeouts;
+        let timeouts = self.worker.shared.timeouts();
         let patience = if self.served > 0 { timeouts.idle } else { timeouts.header };
-        let mut reading = pin!(timeout(patience, self.buffer.fill(&mut self.io)));
-        let read = match self.signals.unless_draining(reading.as_mut()).await {
-            Some(read) => read,
-            None => timeout(LAST_LOOK, reading).await.and_then(|read| read),
+        let mut reading = pin!(self.buffer.fill(&mut self.io));
+        let read = match self.signals.unless_draining(self.idle_since + patience, reading.as_mut()).await {
+            Ok(read) => Some(read),
+            Err(Ended::Stopped) => timeout(LAST_LOOK, reading).await.ok(),
+            Err(Ended::Late) => None,
         };
-        matches!(read, Ok(Ok(1..)))
+        matches!(read, Some(Ok(1..)))
     }
 
     /// A handshake that no request follows counts as one: it cost more than most requests do.
@@ -175,25 +184,25 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Connection<'w, IO> {
     }
 
     /// Reads and parses the head.
-    pub(super) async fn read_head(&mut self, live: &Live, exchange: &Exchange) -> Result<Head, Denial> {
+    pub(super) async fn read_head(&mut self, live: &Live, exchange: &Exchange, head: &mut Head) -> Result<(), Denial> {
         let deadline = exchange.started.instant + live.policy.timeouts.header;
         let mut seen = 0;
         loop {
             if let Some(end) = find_end(self.buffer.bytes(), seen)? {
-                return Ok(Head::parse(self.buffer.bytes().get(..end).unwrap_or_default())?);
+                return Ok(head.read(self.buffer.bytes().get(..end).unwrap_or_default())?);
             }
             seen = self.buffer.len();
-            match timeout_at(deadline.into(), self.buffer.fill(&mut self.io)).await {
-                Err(_) => return Err(Reason::HeaderTimeout.into()),
-                Ok(Ok(1..)) => {}
-                Ok(_) => return Err(Reason::MalformedRequest.into()),
+            match self.signals.unless_late(deadline, self.buffer.fill(&mut self.io)).await {
+                None => return Err(Reason::HeaderTimeout.into()),
+                Some(Ok(1..)) => {}
+                Some(_) => return Err(Reason::MalformedRequest.into()),
             }
         }
     }
 
     /// Tells a client that waits for it to send its body. If it cannot be told, the read that follows will say so.
     pub(super) async fn write_continue(&mut self, live: &Live) {
-        let _ = timeout(live.policy.timeouts.body, write_all(&mut self.io, [b"HTTP/1.1 100 Continue\r\n\r\n"])).await;
+        let _ = patiently(live.policy.timeouts.body, write_all(&mut self.io, [b"HTTP/1.1 100 Continue\r\n\r\n"])).await;
     }
 
     /// Waits for the next part of a body.
@@ -205,14 +214,18 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Connection<'w, IO> {
     ) -> Result<Span, Denial> {
         let waiting = Now::read();
         let deadline = body_deadline(live, exchange.started.instant, body.span().len() as u64);
-        let reading = body.read(&mut self.io, &mut self.buffer, deadline);
-        let mut reading = pin!(self.signals.unless_stopping(reading));
-        let (worker, grace) = (self.worker, exchange.started.instant + STRANGERS_GRACE);
-        let part = match timeout_at(grace.into(), reading.as_mut()).await {
-            Ok(part) => part,
-            Err(_) => worker.unless_shed(&worker.strangers.sending, self.proven, reading).await.flatten(),
-        };
-        let part = part.ok_or(Reason::Overloaded)??;
+        let grace = exchange.started.instant + STRANGERS_GRACE;
+        let mut reading = pin!(body.read(&mut self.io, &mut self.buffer));
+        let first = if self.proven { deadline } else { deadline.min(grace) };
+        let mut part = self.signals.unless_stopping(first, reading.as_mut()).await;
+        if part == Err(Ended::Late) && first < deadline {
+            let (worker, rest) = (self.worker, pin!(self.signals.unless_stopping(deadline, reading)));
+            part = worker.unless_shed(&worker.strangers.sending, false, rest).await.ok_or(Reason::Overloaded)?;
+        }
+        let part = part.map_err(|ended| match ended {
+            Ended::Late => Reason::BodyTimeout,
+            Ended::Stopped => Reason::Overloaded,
+        })??;
         if !self.proven {
             // One part a turn: a stranger's large body must not keep the worker from everybody else's small ones.
             yield_now().await;
@@ -224,7 +237,7 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Connection<'w, IO> {
     /// Moves to where the next request begins, reading past the rest of a body that nobody looked at.
     pub(super) async fn skip_to_next(&mut self, live: &Live, exchange: &Exchange) -> After {
         let mut to_skip = exchange.request_len();
-        let deadline = Now::read().instant + live.policy.timeouts.body;
+        let deadline = self.idle_since + live.policy.timeouts.body;
         while self.buffer.len() < to_skip {
             to_skip -= self.buffer.len();
             self.buffer.truncate(0);

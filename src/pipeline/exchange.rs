@@ -36,6 +36,8 @@ pub(super) struct Exchange {
     id: RequestId,
     /// When its first bytes were there.
     pub started: Now,
+    /// When the clocks were last read before the gates that ask for the time: when the last of the request was there.
+    pub latest: Now,
     /// When the gates had decided.
     pub judged: Now,
     /// When the service's response's head was there.
@@ -80,6 +82,7 @@ impl Exchange {
         Self {
             id,
             started,
+            latest: started,
             judged: started,
             answered: started,
             route: None,
@@ -142,14 +145,15 @@ impl Exchange {
 
     /// Time that was spent waiting for others is none of the gates'.
     pub(super) fn waited_since(&mut self, since: Now) -> Duration {
-        let waited = Now::read().instant.saturating_duration_since(since.instant);
+        self.latest = Now::read();
+        let waited = self.latest.instant.saturating_duration_since(since.instant);
         self.waited += waited;
         waited
     }
 
     /// The claim stands, whether by every process's word or by this one's alone.
-    pub(super) fn claimed(&mut self, claim: Option<&Claim>) {
-        self.claimed = claim.map(|claim| if claim.is_shared() { "shared" } else { "local" });
+    pub(super) fn claimed(&mut self, claim: &Claim) {
+        self.claimed = Some(if claim.is_shared() { "shared" } else { "local" });
     }
 
     /// The delivery's id, as far as it is known.
@@ -271,8 +275,8 @@ impl Exchange {
         }
     }
 
-    /// Writes the one record.
-    pub(super) fn record(&self, live: &Live, worker: &Worker, bytes: &[u8], peer: &Peer) {
+    /// Writes the one record, and says when the request was over.
+    pub(super) fn record(&self, live: &Live, worker: &Worker, bytes: &[u8], peer: &Peer) -> Now {
         let route = live.route(self.route);
         let (decision, reason) = self.verdict();
         let now = Now::read();
@@ -309,6 +313,7 @@ impl Exchange {
         if let Some(anomaly) = shared.anomalies.see(self.route, &record) {
             observe::anomaly(meters, &shared.audit, record.route, &anomaly, now);
         }
+        now
     }
 
     fn verdict(&self) -> (Decision, Reason) {

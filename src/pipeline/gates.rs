@@ -367,11 +367,8 @@ pub(super) fn claim(
 }
 
 /// Is it the first time, as far as every process knows that shares its claims with this one?
-pub(super) async fn confirm(replay: &Replay, route: &Route, claim: Option<Claim>) -> Result<Option<Claim>, Denial> {
-    match claim {
-        None => Ok(None),
-        Some(claim) => replay.confirm(claim).await.map(Some).map_err(|refusal| refused(route, refusal)),
-    }
+pub(super) async fn confirm(replay: &Replay, route: &Route, claim: Claim) -> Result<Claim, Denial> {
+    replay.confirm(claim).await.map_err(|refusal| refused(route, refusal))
 }
 
 /// How long the claims of this message last.

@@ -5,9 +5,9 @@
 //!        -> authenticate -> fresh -> inspect -> claim -> permit -> forward -> settle -> respond -> record
 //! ```
 //!
-//! The order is held by types: a [`Message`] comes of a checked head, [`Verified`] of the right key, a [`Claim`] of
-//! being new, an [`Admission`] of both (or of a route that only monitors), and the forward room takes nothing but an
-//! admission. There are no hooks, layers or callbacks here: this file is the specification.
+//! The order is held by types: a [`Message`] comes of a checked head, [`Verified`](crate::auth::Verified) of the right
+//! key, a [`Claim`] of being new, an [`Admission`] of both (or of a route that only monitors), and the forward room takes
+//! nothing but an admission. There are no hooks, layers or callbacks here: this file is the specification.
 
 mod client;
 mod connection;
@@ -16,16 +16,16 @@ mod gates;
 mod origin;
 mod shared;
 mod strangers;
+mod turn;
 
 use std::pin::pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
 
-use crate::auth::Verified;
 use crate::auth::challenge::Reply;
 use crate::clock::Now;
 use crate::deny::{Denial, Reason};
+use crate::drain::patiently;
 use crate::forward::{self, Admission, Answering, Outgoing, relay};
 use crate::http1::body::Body;
 use crate::http1::write::write_all;
@@ -39,6 +39,7 @@ use connection::After;
 pub use connection::{Connection, Peer};
 use exchange::Exchange;
 pub use shared::{Live, Refusal, Shared, Worker};
+use turn::after_the_others;
 
 /// What the gates say of a request.
 #[derive(Debug)]
@@ -70,12 +71,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
         let live = self.worker.shared.live();
         self.peer.forget_origin();
         let mut exchange = Exchange::begin(self.worker.next_request_id(), Now::read());
-        let after = match self.take_head(&live, &exchange).await {
-            Ok(head) => self.serve_head(&live, &mut exchange, &head).await,
+        let mut head = self.worker.spare_head();
+        let after = match self.take_head(&live, &exchange, &mut head).await {
+            Ok(()) => self.serve_head(&live, &mut exchange, &head).await,
             Err(denial) => self.deny(&live, &mut exchange, None, denial).await,
         };
+        self.worker.spare(head);
         gates::count_failure(&live, &self.worker.shared.limits, &exchange, self.peer.source);
-        exchange.record(&live, self.worker, self.buffer.bytes(), &self.peer);
+        self.idle_since = exchange.record(&live, self.worker, self.buffer.bytes(), &self.peer).instant;
         match after {
             After::KeepAlive => self.skip_to_next(&live, &exchange).await,
             After::Close | After::Linger => after,
@@ -90,11 +93,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
     }
 
     /// The head of a request, unless its sender has used up its rate: then nothing of it is even looked at.
-    async fn take_head(&mut self, live: &Live, exchange: &Exchange) -> Result<Head, Denial> {
+    async fn take_head(&mut self, live: &Live, exchange: &Exchange, head: &mut Head) -> Result<(), Denial> {
         let (limits, front) = (&self.worker.shared.limits, &live.policy.front);
         gates::within_rate(limits, front, self.peer.address, exchange.started)?;
         let (worker, proven) = (self.worker, self.proven);
-        let reading = pin!(self.read_head(live, exchange));
+        let reading = pin!(self.read_head(live, exchange, head));
         let read = worker.unless_shed(&worker.strangers.waiting, proven, reading).await;
         read.ok_or(Reason::Overloaded)?
     }
@@ -227,7 +230,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
         exchange.ring_key = verified.ring_key().cloned();
         exchange.proven = true;
         self.proven = true;
-        let now = Now::read();
+        let now = exchange.latest;
         exchange.signed_time = verified.signed_time();
         gates::key_is_current(route, &verified, now)?;
         gates::fresh(route, verified.signed_time(), now)?;
@@ -242,8 +245,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
         let fields = exchange.fields.insert(fields);
         gates::inspect(route, &message, fields)?;
         let claim = gates::claim(live, &self.worker.shared.replay, route, &verified, &message, fields, now)?;
-        let claim = self.confirm(route, exchange, claim).await?;
-        self.permit(route, exchange, &verified, claim, now).await
+        let claim = match claim {
+            // Asked here, so that a claim that nobody need confirm is not moved through one more future.
+            Some(claim) if self.worker.shared.replay.is_shared() => Some(self.confirm(route, exchange, claim).await?),
+            claim => claim,
+        };
+        // After the claim, so that neither strangers nor replays can take up the sender's share.
+        match gates::permit(&self.worker.shared, exchange.route, route, &verified, now) {
+            Ok(permit) => Ok(Passed::Onward(Admission::proven(&verified, claim, permit))),
+            Err(denial) => {
+                self.settle(claim, Outcome::Released, now).await;
+                Err(denial)
+            }
+        }
     }
 
     /// Asks about the token, on a route where no key tells whether it is good. What that takes is no time of ours.
@@ -259,41 +273,15 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
         Ok(())
     }
 
-    /// Has the claim confirmed where claims are shared. What that takes is no time of ours.
-    async fn confirm(
-        &self,
-        route: &Route,
-        exchange: &mut Exchange,
-        claim: Option<Claim>,
-    ) -> Result<Option<Claim>, Denial> {
+    /// Has the claim confirmed by the store that is shared. What that takes is no time of ours.
+    async fn confirm(&self, route: &Route, exchange: &mut Exchange, claim: Claim) -> Result<Claim, Denial> {
         let Shared { replay, metrics, .. } = &*self.worker.shared;
-        if claim.is_none() || !replay.is_shared() {
-            return Ok(claim);
-        }
         let asked = Now::read();
         let confirmed = gates::confirm(replay, route, claim).await;
         metrics.store_asked(exchange.waited_since(asked));
         let claim = confirmed?;
-        exchange.claimed(claim.as_ref());
+        exchange.claimed(&claim);
         Ok(claim)
-    }
-
-    /// Is the sender within its share? After the claim, so that neither strangers nor replays can take it up.
-    async fn permit(
-        &self,
-        route: &Route,
-        exchange: &Exchange,
-        verified: &Verified,
-        claim: Option<Claim>,
-        now: Now,
-    ) -> Result<Passed, Denial> {
-        match gates::permit(&self.worker.shared, exchange.route, route, verified, now) {
-            Ok(permit) => Ok(Passed::Onward(Admission::proven(verified, claim, permit))),
-            Err(denial) => {
-                self.settle(claim, Outcome::Released, now).await;
-                Err(denial)
-            }
-        }
     }
 
     /// A route in monitor mode: what would have been denied is noted and goes on, unverified.
@@ -319,7 +307,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
         let sent = self.send(live, exchange, head, &admission).await;
         exchange.upstream_answered(Now::read());
         let outcome = match &sent {
-            Ok(answering) if (200..300).contains(&answering.head.status) => Outcome::Done,
+            Ok(answering) if (200..300).contains(&answering.head().status) => Outcome::Done,
             _ => Outcome::Released,
         };
         self.settle(admission.take_claim(), outcome, exchange.answered).await;
@@ -343,34 +331,39 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
         let bytes = self.buffer.bytes();
         let message = Message { head, bytes, body: exchange.body.get(bytes) };
         exchange.write_onward(&mut self.out, live, route, &message, &self.peer, admission);
-        let outgoing = Outgoing { head: &self.out, body: message.body, method: message.method() };
+        let body = forward::in_one_piece(&mut self.out, message.body);
+        let outgoing = Outgoing { head: &self.out, body, method: message.method() };
+        after_the_others().await;
         let (timeouts, begun) = (&live.policy.timeouts, exchange.judged.instant);
-        let sending = forward::send(admission, &self.worker.pool, upstream, timeouts, outgoing, begun);
-        let mut answering = self.signals.unless_stopping(sending).await.ok_or(Reason::UpstreamTimeout)??;
+        let (pool, deadline) = (&self.worker.pool, begun + timeouts.upstream);
+        let sending = forward::send(admission, pool, upstream, timeouts.upstream_connect, outgoing, begun);
+        let late = |_| Reason::UpstreamTimeout;
+        let mut answering = self.signals.unless_stopping(deadline, sending).await.map_err(late)??;
         let mut interim = 0;
-        while answering.head.is_interim() {
+        while answering.head().is_interim() {
             if interim == MAX_INTERIM {
                 return Err(Reason::UpstreamInvalidResponse);
             }
             interim += 1;
             // A 100 would answer an expectation that was not passed on.
-            if answering.head.status != 100 && client.http11 {
+            if answering.head().status != 100 && client.http11 {
                 relay::interim(&answering, &mut self.io, &mut self.out, &client).await;
             }
-            let next = forward::next_head(&mut answering, message.method(), begun + timeouts.upstream);
-            self.signals.unless_stopping(next).await.ok_or(Reason::UpstreamTimeout)??;
+            let next = forward::next_head(&mut answering, message.method());
+            self.signals.unless_stopping(deadline, next).await.map_err(late)??;
         }
         Ok(answering)
     }
 
     /// Sends the service's response on.
     async fn relay(&mut self, live: &Live, exchange: &mut Exchange, head: &Head, mut answering: Answering) -> After {
-        exchange.forwarded(answering.head.status);
+        exchange.forwarded(answering.head().status);
+        after_the_others().await;
         let mut client = self.client(live, head);
-        client.keep_alive &= !relay::must_close(answering.head.body, &client);
+        client.keep_alive &= !relay::must_close(answering.head().body, &client);
         let message = Message { head, bytes: self.buffer.bytes(), body: b"" };
         let echo = live.route(exchange.route).and_then(|route| gates::echo(route, &message));
-        client.echo = echo.filter(|_| (200..300).contains(&answering.head.status));
+        client.echo = echo.filter(|_| (200..300).contains(&answering.head().status));
         let end = relay::relay(&mut answering, &mut self.io, &mut self.out, &client).await;
         if end == relay::End::Cut {
             let request_id = exchange.request_id();
@@ -415,9 +408,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
     }
 
     async fn respond(&mut self, live: &Live, keep_alive: bool, request_read: bool) -> After {
-        match timeout(live.policy.timeouts.upstream, write_all(&mut self.io, [&self.out])).await {
-            Ok(Ok(())) if keep_alive => After::KeepAlive,
-            Ok(Ok(())) if !request_read => After::Linger,
+        after_the_others().await;
+        match patiently(live.policy.timeouts.upstream, write_all(&mut self.io, [&self.out])).await {
+            Some(Ok(())) if keep_alive => After::KeepAlive,
+            Some(Ok(())) if !request_read => After::Linger,
             _ => After::Close,
         }
     }

@@ -1,6 +1,6 @@
 //! What connections share: one worker's own part, and the part that all workers have in common.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,13 +9,14 @@ use arc_swap::ArcSwap;
 
 use crate::clock::Now;
 use crate::forward::Pool;
+use crate::http1::Head;
 use crate::limits::budget::Budgets;
 use crate::limits::{Limits, Terms};
 use crate::observe;
 use crate::observe::anomaly::Anomalies;
 use crate::observe::audit_log::AuditLog;
 use crate::observe::metrics::{Metrics, RouteMeters};
-use crate::policy::{Mode, Policy, Route};
+use crate::policy::{Mode, Policy, Route, Timeouts};
 use crate::replay::Replay;
 
 use super::strangers::{Queue, Strangers};
@@ -105,6 +106,12 @@ impl Shared {
         }
     }
 
+    /// The time limits of the policy in force.
+    #[must_use]
+    pub fn timeouts(&self) -> Timeouts {
+        self.live.load().policy.timeouts
+    }
+
     /// Puts another policy in force, for every request that begins from now on.
     pub fn replace(&self, live: Live) {
         self.live.store(Arc::new(live));
@@ -122,11 +129,17 @@ pub struct Worker {
     pub(super) strangers: Strangers,
     came: Cell<usize>,
     ids: Cell<(u64, u64)>,
+    #[allow(clippy::vec_box, reason = "a head is over 1 KiB, and is lent and given back with each request")]
+    heads: RefCell<Vec<Box<Head>>>,
     refusals: Rc<()>,
 }
 
 /// The most connections that are being told at one time that there is no room for them.
 const MAX_REFUSALS: usize = 64;
+
+/// The most heads whose room is kept; a request has its own only while it is served, and beyond that many at one time
+/// an allocation costs little beside the waiting.
+const MAX_HEADS: usize = 128;
 
 /// One connection that is being told so; counts until it is dropped.
 #[derive(Debug)]
@@ -145,6 +158,7 @@ impl Worker {
             strangers: Strangers::default(),
             came: Cell::new(0),
             ids: Cell::new((seed[0], seed[1])),
+            heads: RefCell::default(),
             refusals: Rc::new(()),
         }
     }
@@ -185,6 +199,19 @@ impl Worker {
         done
     }
 
+    /// Room for one request's head, which an earlier request had.
+    pub(super) fn spare_head(&self) -> Box<Head> {
+        self.heads.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Keeps a head's room for another request, unless there is enough of it.
+    pub(super) fn spare(&self, head: Box<Head>) {
+        let mut heads = self.heads.borrow_mut();
+        if heads.len() < MAX_HEADS {
+            heads.push(head);
+        }
+    }
+
     /// Room to tell one more connection that there is no room.
     #[must_use]
     pub fn try_refusal(&self) -> Option<Refusal> {
@@ -197,9 +224,9 @@ impl Worker {
         let (seed, count) = self.ids.get();
         self.ids.set((seed, count.wrapping_add(1)));
         let value = (u128::from(mix(seed ^ mix(count))) << 64) | u128::from(mix(count.wrapping_add(seed)));
-        let mut id = [0; 32];
-        for (at, digit) in id.iter_mut().enumerate() {
-            *digit = b"0123456789abcdef"[(value >> (124 - 4 * at)) as usize & 15];
+        let (mut id, digit) = ([0; 32], |value: u8| b"0123456789abcdef"[usize::from(value & 15)]);
+        for (pair, byte) in id.chunks_exact_mut(2).zip(value.to_be_bytes()) {
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte)]);
         }
         id
     }

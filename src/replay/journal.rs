@@ -108,11 +108,11 @@ impl Journal {
     }
 
     /// Writes that a message is done.
-    pub(super) fn append(&self, keys: &[(ClaimKey, Lasting)], taken: Now) {
+    pub(super) fn append(&self, keys: impl ExactSizeIterator<Item = (ClaimKey, Lasting)>, taken: Now) {
         let mut records = [0; RECORD * AT_ONCE];
-        let mut length = 0;
-        for ((key, lasting), place) in keys.iter().zip(records.chunks_exact_mut(RECORD)) {
-            place.copy_from_slice(&record(key, self.seconds(taken), *lasting));
+        let (mut length, count) = (0, keys.len());
+        for ((key, lasting), place) in keys.zip(records.chunks_exact_mut(RECORD)) {
+            place.copy_from_slice(&record(&key, self.seconds(taken), lasting));
             length += RECORD;
         }
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
@@ -122,7 +122,7 @@ impl Journal {
             current.broken = true;
             self.failed(&error);
         } else {
-            current.records += keys.len();
+            current.records += count;
         }
     }
 

@@ -186,10 +186,16 @@ impl Local {
     pub(super) fn take(&self, key: ClaimKey, deadline: u32, now: Now) -> Taken {
         let second = self.second(now);
         let part = self.part(&key);
-        if let Some(mut state) = part.entries.get_mut(&key) {
-            return take_over(&mut state, deadline, second);
+        match part.entries.entry(key) {
+            Entry::Occupied(mut entry) => return take_over(entry.get_mut(), deadline, second),
+            Entry::Vacant(entry) if self.reserve() => {
+                entry.insert(State::pending(deadline));
+                return Taken::New;
+            }
+            // Whoever makes room locks maps, perhaps this one.
+            Entry::Vacant(_) => {}
         }
-        if !self.reserve() && !self.make_room(second) {
+        if !self.make_room(second) {
             return Taken::Full;
         }
         match part.entries.entry(key) {

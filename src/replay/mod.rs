@@ -111,9 +111,12 @@ pub enum Outcome {
 #[derive(Debug)]
 #[must_use = "a claim that is not settled blocks the sender's retry until its deadline"]
 pub struct Claim {
-    keys: [(ClaimKey, Lasting); MAX_KEYS + 1],
+    /// The message's, then the event's.
+    keys: [ClaimKey; MAX_KEYS + 1],
     count: usize,
     has_event: bool,
+    message: Lasting,
+    event: Lasting,
     taken: Now,
     pending: Duration,
     deadline: u32,
@@ -184,12 +187,11 @@ impl Replay {
         now: Now,
     ) -> Result<Claim, Refused> {
         let mut claim = Claim::none(terms, event_key.is_some(), self.local.tick(now, terms.pending), now);
-        let messages = message_keys.iter().map(|key| (*key, terms.message));
-        for (key, lasting) in messages.chain(event_key.map(|key| (key, terms.event))) {
+        for key in message_keys.iter().copied().chain(event_key) {
             let is_event = claim.count == message_keys.len();
             let refused = match self.local.take(key, claim.deadline, now) {
                 Taken::New => {
-                    claim.push(key, lasting);
+                    claim.push(key);
                     continue;
                 }
                 Taken::Pending => Refused::InFlight,
@@ -215,7 +217,7 @@ impl Replay {
     }
 
     async fn ask(&self, store: &Store, claim: Claim) -> Result<Claim, Refused> {
-        let keys: Vec<_> = claim.keys().iter().map(|(key, _)| *key).collect();
+        let keys: Vec<_> = claim.keys().map(|(key, _)| key).collect();
         let asked_in = store.memory();
         let answer = store.claim(&keys, claim.has_event, claim.pending).await;
         let same_memory = || store.memory() == asked_in;
@@ -234,7 +236,7 @@ impl Replay {
         now: Now,
     ) -> Result<Claim, Refused> {
         if let Answer::New(number) = answer {
-            claim.keys().iter().for_each(|(key, _)| self.local.confirm(*key, claim.deadline));
+            claim.keys().for_each(|(key, _)| self.local.confirm(key, claim.deadline));
             claim.shared = Some(number);
             if same_memory() {
                 return Ok(claim);
@@ -253,10 +255,10 @@ impl Replay {
         };
         claim.release_soon(self, now);
         if let Answer::Done(at, lifetime) = answer
-            && let Some((key, lasting)) = claim.keys().get(at)
+            && let Some((key, lasting)) = claim.keys().nth(at)
         {
             // The next copy is answered without the network.
-            self.local.remember(*key, Lasting { lifetime, ..*lasting }, now);
+            self.local.remember(key, Lasting { lifetime, ..lasting }, now);
         }
         Err(refused)
     }
@@ -363,8 +365,8 @@ impl Replay {
 
 impl Claim {
     fn none(terms: Terms, has_event: bool, deadline: u32, taken: Now) -> Self {
-        let keys = [([0; 16], terms.message); MAX_KEYS + 1];
-        Self { keys, count: 0, has_event, taken, pending: terms.pending, deadline, shared: None }
+        let (keys, Terms { message, event, pending }) = ([[0; 16]; MAX_KEYS + 1], terms);
+        Self { keys, count: 0, has_event, message, event, taken, pending, deadline, shared: None }
     }
 
     /// Says how the exchange ended. The journal knows at once, the shared store soon.
@@ -409,7 +411,7 @@ impl Claim {
 
     fn done_here(&self, store: &Replay) {
         for (key, lasting) in self.keys() {
-            store.local.finish(*key, *lasting, self.taken);
+            store.local.finish(key, lasting, self.taken);
         }
         if let Some(journal) = &store.journal {
             journal.append(self.keys(), self.taken);
@@ -417,8 +419,8 @@ impl Claim {
     }
 
     fn done_there(&self) -> impl Iterator<Item = (ClaimKey, Becomes)> {
-        let until = |lasting: &Lasting| self.taken.instant + lasting.lifetime;
-        self.keys().iter().map(move |(key, lasting)| (*key, Becomes::Done { until: until(lasting) }))
+        let until = |lasting: Lasting| self.taken.instant + lasting.lifetime;
+        self.keys().map(move |(key, lasting)| (key, Becomes::Done { until: until(lasting) }))
     }
 
     fn release_soon(&self, store: &Replay, now: Now) {
@@ -433,20 +435,23 @@ impl Claim {
     fn released_there(&self, store: &Replay) -> Vec<(ClaimKey, Becomes)> {
         let (Some(shared), Some(number)) = (&store.shared, self.shared) else { return Vec::new() };
         let until = self.taken.instant + self.pending;
-        self.keys().iter().map(|(key, _)| (*key, shared.released(key, number, until))).collect()
+        self.keys().map(|(key, _)| (key, shared.released(&key, number, until))).collect()
     }
 
     fn release_here(&self, store: &Replay, now: Now) {
-        self.keys().iter().for_each(|(key, _)| store.local.release(*key, self.deadline, now));
+        self.keys().for_each(|(key, _)| store.local.release(key, self.deadline, now));
     }
 
-    fn keys(&self) -> &[(ClaimKey, Lasting)] {
-        self.keys.get(..self.count).unwrap_or_default()
+    fn keys(&self) -> impl ExactSizeIterator<Item = (ClaimKey, Lasting)> {
+        // Of one that is not complete yet, nobody asks how long its keys last.
+        let messages = self.count - usize::from(self.has_event && self.count > 0);
+        let lasting = move |at| if at < messages { self.message } else { self.event };
+        self.keys.iter().take(self.count).enumerate().map(move |(at, key)| (*key, lasting(at)))
     }
 
-    fn push(&mut self, key: ClaimKey, lasting: Lasting) {
+    fn push(&mut self, key: ClaimKey) {
         if let Some(slot) = self.keys.get_mut(self.count) {
-            *slot = (key, lasting);
+            *slot = key;
             self.count += 1;
         }
     }

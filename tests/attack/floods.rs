@@ -92,12 +92,13 @@ fn a_hundred_thousand_addresses_through_a_trusted_proxy() {
     };
     // The honest sender is one of those behind the proxy that is not named: it has no rate.
     under_attack(2, attack, &plain(proxy.address())).check("many addresses");
+    check_recovery(&proxy, "many addresses", bound(100, false, 100, 64 * 1024, 4096));
+    // Counted behind the answer: by now the one worker has served others, and so has counted the last.
     let metrics = proxy.metrics();
     let locked = metrics.value("hookwarden_locked_sources", &[]);
     assert!((1000.0..=4096.0).contains(&locked), "{locked} are remembered");
     assert!(metrics.value("hookwarden_lockouts_total", &[]) >= 100_000.0);
     assert!(metrics.value("hookwarden_rated_sources", &[]) <= 4096.0);
-    check_recovery(&proxy, "many addresses", bound(100, false, 100, 64 * 1024, 4096));
     let last = Request::post("/hooks/github", "{}").with("X-Forwarded-For", "100.1.134.159").bytes();
     let refused = exchange(&mut connect(proxy.address()).expect("let in"), &last).expect("an answer");
     assert!(refused.starts_with(b"HTTP/1.1 4"), "{}", String::from_utf8_lossy(&refused));

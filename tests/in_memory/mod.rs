@@ -36,7 +36,7 @@ const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// One worker, and what it needs.
 pub(crate) struct Sidecar {
-    worker: Worker,
+    worker: Rc<Worker>,
     runtime: Runtime,
     local: LocalSet,
     service: Rc<Service>,
@@ -72,16 +72,24 @@ impl Sidecar {
         let settings = base.into_iter().map(variable).chain(settings.iter().copied().map(variable));
         let environment = Environment::capture(routes.chain(settings));
         let (config, _) = config::load(&environment).expect("a good configuration");
-        Self { worker: worker(config), runtime, local, service }
+        Self { worker: Rc::new(worker(config)), runtime, local, service }
     }
 
     /// Runs one connection: what `client` does with its end of it.
     pub(crate) fn connect<T>(&self, client: impl AsyncFnOnce(DuplexStream) -> T) -> T {
         let (near, far) = tokio::io::duplex(256 * 1024);
         let peer = Peer::new(IpAddr::from([127, 0, 0, 1]));
-        let signals = Signals::default();
-        let mut connection = Connection::new(&self.worker, far, peer, &signals);
-        let both = async { tokio::join!(connection.serve(), client(near)).1 };
+        let worker = self.worker.clone();
+        // A task of its own, as at the door: what wakes it wakes nothing else.
+        let served = self.local.spawn_local(async move {
+            let signals = Signals::default();
+            Connection::new(&worker, far, peer, &signals).serve().await;
+        });
+        let both = async {
+            let result = client(near).await;
+            served.await.expect("a connection that ends");
+            result
+        };
         self.local.block_on(&self.runtime, both)
     }
 

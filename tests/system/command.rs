@@ -9,7 +9,7 @@ use std::process::Command;
 use hookwarden::auth::scheme::SignaturePlace;
 use hookwarden::auth::sign::{content_type, sample_body, sample_private, sample_secret};
 use hookwarden::clock::Now;
-use hookwarden::providers::{self, Provider};
+use hookwarden::providers::{self, Asks, Provider};
 
 use crate::harness::{Builder, Outcome, Sidecar, Upstream};
 use crate::programs::run;
@@ -63,7 +63,14 @@ fn kinds() -> Vec<&'static Provider> {
         let body = sample_body(scheme, Now::read());
         (discriminant(&scheme.signature.place), content_type(scheme, &body), scheme.needs_public_url())
     };
-    providers::all().iter().filter(|provider| seen.insert(kind(provider))).collect()
+    providers::all().iter().filter(|provider| needs_its_key_alone(provider) && seen.insert(kind(provider))).collect()
+}
+
+/// Not those whose route needs more than a key: a client's certificate, somebody else's, an issuer.
+fn needs_its_key_alone(provider: &Provider) -> bool {
+    let source = &provider.scheme.key_source;
+    let has_key = provider.kind() != "mtls" && source.chain.is_none() && source.certificate.is_none();
+    has_key && provider.asks() == Asks::default()
 }
 
 /// The provider's route, with all that its scheme asks for.

@@ -9,6 +9,7 @@ mod harness;
 mod command;
 mod curl;
 mod fronts;
+mod instructions;
 mod libraries;
 mod monitoring;
 mod openssl;

@@ -32,7 +32,7 @@ fn open(directory: &Path, now: Now) -> (Local, Journal) {
 fn put(local: &Local, journal: &Journal, numbers: std::ops::Range<usize>, now: Now) {
     for number in numbers {
         local.finish(key(number), LASTING, now);
-        journal.append(&[(key(number), LASTING)], now);
+        journal.append(std::iter::once((key(number), LASTING)), now);
     }
 }
 
