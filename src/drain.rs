@@ -71,9 +71,12 @@ impl Signals {
             let (seen, mut waker) = (phase.clone(), None::<Waker>);
             let mut changed = pin!(phase.changed());
             // The phase first: what the connection does next, it does in the knowledge of it. Whether it has changed is a
-            // look at a number; to be woken by it takes a lock, so that is asked for once.
+            // look at a number; to be woken by it takes a lock, so that is asked for once. Only before the first change,
+            // though: the channel counts a change before it wakes, so that who has seen it at once and waits for the
+            // next can be woken by the last, and then has to ask anew.
+            let before_any = self.phase.get() == Phase::Running;
             let next = poll_fn(|cx| {
-                let is_heard = waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+                let is_heard = before_any && waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
                 if !is_heard || !matches!(seen.has_changed(), Ok(false)) {
                     if let Poll::Ready(changed) = changed.as_mut().poll(cx) {
                         return Poll::Ready(Step::Changed(changed));
@@ -216,6 +219,41 @@ mod tests {
         let connection = pin!(connection);
         let (output, ()) = tokio::join!(signals.accompany(receiver, connection), stop);
         assert_eq!(output, (Err(Ended::Stopped), Err(Ended::Stopped)));
+    }
+
+    #[test]
+    fn a_change_that_is_seen_before_it_wakes_hides_no_later_one() {
+        for _ in 0..2000 {
+            let (sender, receiver) = watch::channel(Phase::Running);
+            let (heard, first) = std::sync::mpsc::channel();
+            let stop = std::thread::Builder::new().spawn(move || {
+                sender.send_replace(Phase::Draining);
+                first.recv().expect("a connection that hears");
+                sender.send_replace(Phase::Stopping);
+                sender
+            });
+            let (signals, far) = (Signals::default(), now() + HOUR);
+            let connection = async {
+                // Busy, so that it looks at the phase whenever it can, and then still.
+                while !signals.is_draining() {
+                    tokio::task::yield_now().await;
+                }
+                heard.send(()).expect("a thread that listens");
+                signals.unless_stopping(far, std::future::pending::<()>()).await
+            };
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+            let ended = runtime.block_on(async {
+                let connection = pin!(connection);
+                tokio::select! {
+                    // Looked at first: the other branch would see the change once it is polled at all.
+                    biased;
+                    () = tokio::time::sleep(Duration::from_secs(10)) => None,
+                    ended = signals.accompany(receiver, connection) => Some(ended),
+                }
+            });
+            assert_eq!(ended, Some(Err(Ended::Stopped)));
+            stop.expect("a thread").join().expect("one that ends");
+        }
     }
 
     const HOUR: Duration = Duration::from_secs(3600);
