@@ -1,6 +1,7 @@
 //! One sidecar of several. Unlike the harness's, it may be killed, and its records are looked at when all is over.
 #![allow(dead_code, reason = "two test programs include this file, and none uses all of it")]
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -17,8 +18,15 @@ pub(crate) struct Pod {
     pid: Pid,
     listen: SocketAddr,
     admin: SocketAddr,
-    log: Mutex<Receiver<String>>,
+    log: Mutex<Log>,
     records: Arc<Mutex<Vec<serde_json::Value>>>,
+}
+
+/// The lines of a sidecar's log that nobody has asked for yet.
+struct Log {
+    /// What it said before it listened: its threads start in any order.
+    heard: VecDeque<String>,
+    more: Receiver<String>,
 }
 
 impl Pod {
@@ -40,13 +48,13 @@ impl Pod {
         spawn(move || {
             let _ = text.lines().map_while(Result::ok).try_for_each(|line| sender.send(line));
         });
-        let mut heard = Vec::new();
+        let mut log = Log { heard: VecDeque::new(), more: log };
         let (listen, admin) = loop {
-            let Ok(line) = log.recv_timeout(GUARD) else { panic!("it never listened, but said {heard:#?}") };
+            let Ok(line) = log.more.recv_timeout(GUARD) else { panic!("it never listened, but said {:#?}", log.heard) };
             if let (Some(listen), Some(admin)) = (port(&line, "listen="), port(&line, "admin=")) {
                 break (listen, admin);
             }
-            heard.push(line);
+            log.heard.push_back(line);
         };
         Self { pid: Pid::from_child(&child), child: Mutex::new(child), listen, admin, log: Mutex::new(log), records }
     }
@@ -70,14 +78,15 @@ impl Pod {
 
     /// Waits for a line of its log.
     pub(crate) fn wait_for_log(&self, text: &str) {
-        let log = self.log.lock().expect("a lock");
-        let mut heard = Vec::new();
+        let mut log = self.log.lock().expect("a lock");
+        let mut others = Vec::new();
         loop {
-            let Ok(line) = log.recv_timeout(GUARD) else { panic!("it never said {text:?}, but {heard:#?}") };
+            let next = log.heard.pop_front().or_else(|| log.more.recv_timeout(GUARD).ok());
+            let line = next.unwrap_or_else(|| panic!("it never said {text:?}, but {others:#?}"));
             if line.contains(text) {
                 return;
             }
-            heard.push(line);
+            others.push(line);
         }
     }
 
