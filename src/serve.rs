@@ -20,7 +20,7 @@ use tokio::task::LocalSet;
 
 use crate::admin::{self, Admin, Readiness};
 use crate::clock::Now;
-use crate::config::{Config, Fault, Process, Watch};
+use crate::config::{Change, Config, Fault, Process, Watch};
 use crate::drain::Phase;
 use crate::fetch;
 use crate::fetch::keeper::InForce;
@@ -270,36 +270,31 @@ async fn keep_house(shared: &Arc<Shared>, mut watch: Watch, mut orders: Orders, 
         let now = Now::read();
         shared.replay.purge(now);
         shared.look_for_silence(now);
-        match watch.poll() {
-            None => {}
-            Some(Ok(policy)) => {
-                warn_of_ends(&policy, Now::read());
-                shared.replace(Live::new(policy, &shared.metrics));
-                if let Err(error) = fetcher.look() {
-                    tracing::error!(%error, "the system refused the thread that fetches keys");
-                }
-                tell_of_reload(shared, &watch.take_kept());
-            }
-            Some(Err(faults)) => {
-                shared.metrics.config_reloaded(false);
-                for fault in faults {
-                    tracing::error!(%fault, "a watched file has changed, but cannot be used; the old policy stays in force");
-                }
+        let Some(Change { policy, faults }) = watch.poll() else { continue };
+        let is_used = policy.is_some();
+        if let Some(policy) = policy {
+            warn_of_ends(&policy, Now::read());
+            shared.replace(Live::new(policy, &shared.metrics));
+            if let Err(error) = fetcher.look() {
+                tracing::error!(%error, "the system refused the thread that fetches keys");
             }
         }
+        tell_of_change(shared, is_used, &faults);
     }
 }
 
-/// Says that a changed policy is in force, and what of it is not.
-fn tell_of_reload(shared: &Shared, kept: &[Fault]) {
-    shared.metrics.config_reloaded(kept.is_empty());
-    if kept.is_empty() {
-        return tracing::info!("a watched file has changed; the new policy is in force");
+/// Says what has become of changed files.
+fn tell_of_change(shared: &Shared, is_used: bool, faults: &[Fault]) {
+    shared.metrics.config_reloaded(faults.is_empty());
+    let instead = if is_used { "what it held before stays in force" } else { "the old policy stays in force" };
+    for fault in faults {
+        tracing::error!(%fault, "a watched file has changed, but cannot be used; {instead}");
     }
-    for fault in kept {
-        tracing::error!(%fault, "a file of the listener's TLS cannot be used; the TLS before it stays in force");
+    match (is_used, faults.is_empty()) {
+        (true, true) => tracing::info!("a watched file has changed; the new policy is in force"),
+        (true, false) => tracing::warn!("a watched file has changed; all of it that can be used is in force"),
+        (false, _) => {}
     }
-    tracing::info!("a watched file has changed; all but the listener's TLS is in force");
 }
 
 /// Speaks of certificates that have ended or soon will. They are used all the same: clients judge them, and to refuse

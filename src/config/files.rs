@@ -23,6 +23,7 @@ const MAX_FILES: usize = 64;
 const MAX_HALVES: usize = 2 * MAX_FILES;
 
 /// A file as it was found.
+#[derive(Clone)]
 pub(super) struct Content {
     /// Its bytes.
     pub(super) bytes: Zeroizing<Vec<u8>>,
@@ -31,6 +32,7 @@ pub(super) struct Content {
 }
 
 /// What stood at a path.
+#[derive(Clone)]
 pub(super) enum Found {
     /// A file.
     File(Content),
@@ -61,15 +63,17 @@ pub(super) enum Unreadable {
 
 /// How a path is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Look {
+pub(super) enum Look {
     /// A file, or a directory of files.
     Plain,
-    /// Certificates and their keys: see [`Files::read_pairs`].
+    /// A file, or the certificates and keys of a directory: its files, and those of the directories in it, whose names end in
+    /// `.crt` or `.key`. They are named by their path inside of it; a Secret that is mounted for each certificate has its
+    /// own directory. Other files are not looked at.
     Pairs,
 }
 
 impl Look {
-    fn at(self, path: &Path) -> Result<Found, Unreadable> {
+    pub(super) fn at(self, path: &Path) -> Result<Found, Unreadable> {
         match self {
             Self::Plain => look(path),
             Self::Pairs => pairs(path),
@@ -80,45 +84,45 @@ impl Look {
 /// Stands for what was found at a path.
 type Fingerprint = [u8; 32];
 
-/// The paths that were read, and what was found there.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub(super) struct Files(BTreeMap<(PathBuf, Look), Fingerprint>);
+/// A path, and how it is looked at.
+pub(super) type Place = (PathBuf, Look);
+
+/// What was found at each place.
+pub(super) type Seen = BTreeMap<Place, Fingerprint>;
+
+/// What was used of each place.
+pub(super) type Used = BTreeMap<Place, Found>;
+
+/// The places that one load asked for.
+#[derive(Default)]
+pub(super) struct Files {
+    /// What is there.
+    pub(super) seen: Seen,
+    /// What the load went on with.
+    pub(super) used: Used,
+    /// What it is to go on with whatever is there.
+    pub(super) held: Used,
+    /// Which variable asked for which place.
+    pub(super) asked: Vec<(String, Place)>,
+}
 
 impl Files {
-    /// Reads a file or a directory of files, and remembers what was found.
-    pub(super) fn read(&mut self, path: &Path) -> Result<Found, Unreadable> {
-        self.found(path, Look::Plain)
-    }
-
-    /// Reads a file, or the certificates and keys of a directory: its files, and those of the directories in it, whose
-    /// names end in `.crt` or `.key`. They are named by their path inside of it; a Secret that is mounted for each
-    /// certificate has its own directory. Other files are not looked at.
-    pub(super) fn read_pairs(&mut self, path: &Path) -> Result<Found, Unreadable> {
-        self.found(path, Look::Pairs)
-    }
-
-    fn found(&mut self, path: &Path, look: Look) -> Result<Found, Unreadable> {
-        let found = look.at(path);
+    /// Reads what a variable names, and remembers what was found.
+    pub(super) fn read(&mut self, variable: &str, path: &Path, look: Look) -> Result<Found, Unreadable> {
+        let place = (path.to_owned(), look);
+        self.asked.push((variable.to_owned(), place.clone()));
+        let now = look.at(path);
         // The first look stays: if a second one in the same load finds something else, the next poll finds a change.
-        self.0.entry((path.to_owned(), look)).or_insert_with(|| fingerprint(&found));
-        found
+        self.seen.entry(place.clone()).or_insert_with(|| fingerprint(&now));
+        let found = self.held.get(&place).map_or(now, |held| Ok(held.clone()))?;
+        self.used.insert(place, found.clone());
+        Ok(found)
     }
+}
 
-    /// The same paths, as they are now.
-    pub(super) fn again(&self) -> Self {
-        let again = |key: &(PathBuf, Look)| (key.clone(), fingerprint(&key.1.at(&key.0)));
-        Self(self.0.keys().map(again).collect())
-    }
-
-    /// Takes over what `other` found, and keeps the rest.
-    pub(super) fn overlay(&mut self, other: Self) {
-        self.0.extend(other.0);
-    }
-
-    /// The paths.
-    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.0.keys().map(|(path, _)| path.as_path())
-    }
+/// The same places, as they are now.
+pub(super) fn again(seen: &Seen) -> Seen {
+    seen.keys().map(|place| (place.clone(), fingerprint(&place.1.at(&place.0)))).collect()
 }
 
 fn look(path: &Path) -> Result<Found, Unreadable> {

@@ -8,14 +8,22 @@ use crate::fetch::source::Known;
 use crate::policy::{ErrorDetail, Policy, Route, Timeouts};
 use crate::route::{PathPattern, RouteTable};
 
-use super::files::Files;
+use super::files::{Files, Used};
 use super::process::{self, Bounds};
 use super::reader::{Loading, Reader, without_newline};
 use super::route::{self, Surroundings};
-use super::tls::{Last, Tls};
+use super::tls::{Resumption, Tls};
 use super::{
     Config, Environment, Fault, PREFIX, Watch, fetch, front, names, own_providers, ranges, tls, upstream, values,
 };
+
+/// What outlives a load.
+pub(super) struct Left {
+    /// What is fetched already.
+    known: Known,
+    /// What TLS sessions are resumed by.
+    resumption: Option<Resumption>,
+}
 
 /// Loads the configuration, and tells what to watch. Reads the environment that it is given, the files that settings
 /// name, and the number of CPUs.
@@ -30,48 +38,40 @@ pub fn load(environment: &Environment) -> Result<(Config, Watch), Vec<Fault>> {
     loading.files = Files::default();
     match read_policy(&mut loading, bounds) {
         Some(policy) if loading.faults.is_empty() => {
-            let last = Last { tls: Tls::of(&policy), ..loading.last };
-            let watch = Watch::new(environment.clone(), bounds, loading.files, last, loading.known);
-            Ok((Config { process, policy }, watch))
+            let left = Left { known: loading.known, resumption: loading.resumption };
+            Ok((Config { process, policy }, Watch::new(environment.clone(), bounds, loading.files, left)))
         }
         _ => Err(loading.into_faults()),
     }
 }
 
 /// Loads the policy anew. What holds for the life of the process is left as it is, so that nothing there can keep a
-/// revoked key alive; and so is the listener's TLS if it is broken, with its faults in `kept`. What is `known` of the
-/// network is kept too: a policy that names the same source finds it. Gives the files that were read, too.
+/// revoked key alive. What is known of the network is taken over: a policy that names the same source finds it. Gives the
+/// files that were read, too.
 pub(super) fn reload(
     environment: &Environment,
     bounds: Bounds,
-    last: &mut Last,
-    kept: &mut Vec<Fault>,
-    known: &mut Known,
+    left: &mut Left,
+    held: Used,
 ) -> (Files, Result<Policy, Vec<Fault>>) {
     let mut loading = Loading::new(environment);
-    (loading.last, loading.known) = (last.clone(), std::mem::take(known));
+    (loading.resumption, loading.known) = (left.resumption.clone(), std::mem::take(&mut left.known));
+    loading.files.held = held;
     let policy = read_policy(&mut loading, bounds);
     let files = std::mem::take(&mut loading.files);
-    *known = std::mem::take(&mut loading.known);
+    left.known = std::mem::take(&mut loading.known);
     match policy {
         Some(policy) if loading.faults.is_empty() => {
-            *last = Last { tls: Tls::of(&policy), ..loading.last };
-            *kept = loading.kept;
+            left.resumption = loading.resumption;
             (files, Ok(policy))
         }
-        _ => {
-            loading.faults.append(&mut loading.kept);
-            (files, Err(loading.into_faults()))
-        }
+        _ => (files, Err(loading.into_faults())),
     }
 }
 
 fn read_policy(loading: &mut Loading<'_>, bounds: Bounds) -> Option<Policy> {
     let mut reader = loading.global();
-    let before = reader.faults();
     let (tls, https_by_proxy) = tls::read(&mut reader, bounds);
-    let tls = loading.good_tls(tls, before);
-    let mut reader = loading.global();
     let front = front::read(&mut reader, https_by_proxy);
     let timeouts = timeouts(&mut reader);
     let error_detail = reader.value("ERROR_DETAIL", error_detail).unwrap_or(ErrorDetail::Minimal);

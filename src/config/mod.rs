@@ -40,7 +40,7 @@ pub use load::load;
 pub use own_providers::providers_at;
 pub use process::chain_key;
 pub use secrets::{keys_at, keys_of_lines};
-pub use watch::Watch;
+pub use watch::{Change, Watch};
 
 use crate::limits::Terms;
 use crate::observe::audit_log::Destination;

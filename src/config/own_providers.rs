@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::providers::{self, Provider};
 
-use super::files::{Content, Files, Found};
+use super::files::{Content, Found, Look};
 use super::reader::Reader;
 
 /// The definitions of `PROVIDERS_DIR`. What is wrong with any of them refuses the configuration.
@@ -29,7 +29,7 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> Vec<Provider> {
 /// # Errors
 /// Everything that is wrong with them, a sentence each.
 pub fn providers_at(path: &Path) -> Result<Vec<Provider>, Vec<String>> {
-    let (own, problems) = match Files::default().read(path) {
+    let (own, problems) = match Look::Plain.at(path) {
         Err(unreadable) => (Vec::new(), vec![format!("{} {unreadable}", path.display())]),
         Ok(Found::File(_)) => (Vec::new(), vec![format!("{} is not a directory", path.display())]),
         Ok(Found::Directory(files)) => compile(&files),

@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 
 use crate::fetch::source::Known;
 
-use super::files::{Content, Files, Found, Unreadable};
+use super::files::{Content, Files, Found, Look, Unreadable};
 use super::knobs::{GLOBAL, Knob, ROUTE};
-use super::tls::{Last, Resumption, Tls};
+use super::tls::Resumption;
 use super::values::Parsed;
 use super::{Environment, Fault, PREFIX};
 
@@ -25,10 +25,8 @@ pub(super) struct Loading<'e> {
     pub(super) faults: Vec<Fault>,
     /// What is fetched already, for an earlier policy.
     pub(super) known: Known,
-    /// What is wrong with what is kept as it was.
-    pub(super) kept: Vec<Fault>,
-    /// What the last load has left, and then what this one leaves.
-    pub(super) last: Last,
+    /// What TLS sessions are resumed by: the last load's, and then this one's.
+    pub(super) resumption: Option<Resumption>,
 }
 
 /// The settings under one prefix.
@@ -43,8 +41,8 @@ struct Faulted;
 
 impl<'e> Loading<'e> {
     pub(super) fn new(environment: &'e Environment) -> Self {
-        let (files, faults, kept) = (Files::default(), Vec::new(), Vec::new());
-        Self { environment, files, faults, known: Known::default(), kept, last: Last::default() }
+        let (files, faults) = (Files::default(), Vec::new());
+        Self { environment, files, faults, known: Known::default(), resumption: None }
     }
 
     pub(super) fn environment(&self) -> &'e Environment {
@@ -59,18 +57,6 @@ impl<'e> Loading<'e> {
     /// The settings of the route of that name, as variables write it.
     pub(super) fn route(&mut self, name: &str) -> Reader<'_, 'e> {
         Reader { loading: self, prefix: format!("{PREFIX}ROUTE_{name}_"), knobs: ROUTE }
-    }
-
-    /// What the listener speaks: what was found, or the last that was good if since then, when there were `before` faults,
-    /// others were found.
-    pub(super) fn good_tls(&mut self, found: Option<Tls>, before: usize) -> Option<Tls> {
-        match &self.last.tls {
-            Some(last) if self.faults.len() > before => {
-                self.kept.extend(self.faults.drain(before..));
-                Some(last.clone())
-            }
-            _ => found,
-        }
     }
 
     /// The faults by variable, each once.
@@ -117,8 +103,17 @@ impl Reader<'_, '_> {
 
     /// The file or directory that a setting names, and its path.
     pub(super) fn found(&mut self, name: &str) -> Option<(PathBuf, Found)> {
+        self.look(name, Look::Plain)
+    }
+
+    /// The file, or the directory of certificates and keys, that a setting names, and its path.
+    pub(super) fn pairs(&mut self, name: &str) -> Option<(PathBuf, Found)> {
+        self.look(name, Look::Pairs)
+    }
+
+    fn look(&mut self, name: &str, look: Look) -> Option<(PathBuf, Found)> {
         let path = PathBuf::from(self.value(name, |text| Ok(text.to_owned()))?);
-        match self.loading.files.read(&path) {
+        match self.loading.files.read(&self.variable(name), &path, look) {
             Ok(found) => Some((path, found)),
             Err(unreadable) => {
                 let secret = self.knob(name).is_some_and(|knob| knob.secret);
@@ -128,16 +123,9 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// The file, or the directory of certificates and keys, that a setting names, and its path.
-    pub(super) fn pairs(&mut self, name: &str) -> Option<(PathBuf, Found)> {
-        let path = PathBuf::from(self.value(name, |text| Ok(text.to_owned()))?);
-        let found = self.loading.files.read_pairs(&path);
-        found.map_err(|unreadable| self.fault(name, told(&path, &unreadable, false))).ok().map(|found| (path, found))
-    }
-
     /// What sessions are resumed by, which outlives a load: see [`Resumption`].
     pub(super) fn resumption(&mut self) -> &mut Option<Resumption> {
-        &mut self.loading.last.resumption
+        &mut self.loading.resumption
     }
 
     /// Whether a setting is set, by itself or by a file.
@@ -156,11 +144,6 @@ impl Reader<'_, '_> {
         let variable = self.file_form(name).unwrap_or_else(|| self.variable(name));
         let accepted = self.knob(name).map_or("", |knob| knob.accepts).to_owned();
         self.loading.faults.push(Fault { variable, problem: problem.into(), accepted, hint });
-    }
-
-    /// How many faults have been kept.
-    pub(super) fn faults(&self) -> usize {
-        self.loading.faults.len()
     }
 
     /// Whether a fault of a setting has been kept.
@@ -208,7 +191,7 @@ impl Reader<'_, '_> {
 
     fn text_of_file(&mut self, variable: &str) -> Parsed<Zeroizing<String>> {
         let path = self.loading.environment.get(variable).map(PathBuf::from).unwrap_or_default();
-        match self.loading.files.read(&path) {
+        match self.loading.files.read(variable, &path, Look::Plain) {
             Ok(Found::File(content)) => match std::str::from_utf8(without_newline(&content.bytes)) {
                 Ok(text) => Ok(Zeroizing::new(text.to_owned())),
                 Err(_) => Err(format!("{} {}", path.display(), not_utf8())),

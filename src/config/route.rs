@@ -254,12 +254,15 @@ fn terms(reader: &mut Reader<'_, '_>) -> (Option<u64>, Option<Box<str>>, RouteLi
 }
 
 fn secret_max_age(reader: &mut Reader<'_, '_>) -> Option<Duration> {
-    let ageless = ["SECRET", "INTROSPECTION_URL"];
-    if reader.is_set("SECRET_MAX_AGE") && ageless.iter().any(|name| reader.is_set(name)) {
-        reader.fault("SECRET_MAX_AGE", "is set, but the age of a key that is not in a file is not known");
-    }
-    if reader.is_set("SECRET_MAX_AGE") && reader.is_set("JWKS_FILE") {
-        reader.fault("SECRET_MAX_AGE", "is set, but the age of a key in a set is not known");
+    let ageless = [
+        ("SECRET", "that is not in a file"),
+        ("INTROSPECTION_URL", "that is not in a file"),
+        ("JWKS_FILE", "in a set"),
+    ];
+    for (name, which) in ageless {
+        if reader.is_set("SECRET_MAX_AGE") && reader.is_set(name) {
+            reader.fault("SECRET_MAX_AGE", format!("is set, but the age of a key {which} is not known"));
+        }
     }
     reader.value("SECRET_MAX_AGE", values::positive_duration)
 }

@@ -13,7 +13,7 @@ use crate::auth::signature::{KeySet, pem_blocks};
 use crate::policy::Network;
 
 use super::certificates;
-use super::files::{Content, Files, Found};
+use super::files::{Content, Found, Look};
 use super::reader::{Reader, without_newline};
 
 /// The keys of a route, and the ring of those that come as a set.
@@ -119,7 +119,7 @@ fn from_files(reader: &mut Reader<'_, '_>) -> Option<Vec<KeyText>> {
 /// # Errors
 /// Why the path cannot be read, in a sentence.
 pub fn keys_at(path: &Path) -> Result<Vec<KeyText>, String> {
-    let found = Files::default().read(path);
+    let found = Look::Plain.at(path);
     found.map(of_found).map_err(|unreadable| format!("{} {unreadable}", path.display()))
 }
 

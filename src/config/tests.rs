@@ -61,6 +61,20 @@ fn check(changes: &[(&str, &str)], expected: &[&str]) {
     assert_eq!(faults(&environment(changes)), expected, "{changes:?}");
 }
 
+/// The policy of changed files, all of which can be used.
+fn good(watch: &mut Watch) -> Policy {
+    let change = watch.poll().expect("a change");
+    assert!(change.faults.is_empty(), "{:?}", change.faults);
+    change.policy.expect("a policy")
+}
+
+/// The policy of changed files, some of which cannot be used, and why.
+fn broken(watch: &mut Watch) -> (Policy, Vec<Fault>) {
+    let change = watch.poll().expect("a change");
+    assert!(!change.faults.is_empty(), "all is well");
+    (change.policy.expect("a policy"), change.faults)
+}
+
 fn write(path: &Path, content: impl AsRef<[u8]>) {
     std::fs::write(path, content).expect("a file");
 }

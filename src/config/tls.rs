@@ -15,7 +15,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{self, ServerConfig, SupportedProtocolVersion};
 
-use crate::policy::{ClientTrust, Policy};
+use crate::policy::ClientTrust;
 
 use super::process::Bounds;
 use super::reader::Reader;
@@ -25,8 +25,8 @@ use pairs::Pairs;
 pub(super) use clients::roots_of;
 pub(super) use resumption::Resumption;
 
-/// The files of a certificate and its key.
-const FILES: [&str; 2] = ["TLS_CERT_FILE", "TLS_KEY_FILE"];
+/// The files of a certificate and its key, which go together.
+pub(super) const FILES: [&str; 2] = ["TLS_CERT_FILE", "TLS_KEY_FILE"];
 
 type Versions = &'static [&'static SupportedProtocolVersion];
 
@@ -34,7 +34,6 @@ const FROM_12: Versions = &[&TLS13, &TLS12];
 const FROM_13: Versions = &[&TLS13];
 
 /// What the listener speaks.
-#[derive(Clone)]
 pub(super) struct Tls {
     /// Certificates and versions.
     pub(super) config: Arc<ServerConfig>,
@@ -42,24 +41,6 @@ pub(super) struct Tls {
     pub(super) expires: u64,
     /// Whom client certificates must come from.
     pub(super) clients: Option<ClientTrust>,
-}
-
-/// What a load takes over from the one before it.
-#[derive(Clone, Default)]
-pub(super) struct Last {
-    /// What sessions are resumed by.
-    pub(super) resumption: Option<Resumption>,
-    /// What the listener spoke: while what it is to speak now is broken, it goes on with that, so that a broken certificate
-    /// does not keep a route's revoked key in force.
-    pub(super) tls: Option<Tls>,
-}
-
-impl Tls {
-    /// That of a policy.
-    pub(super) fn of(policy: &Policy) -> Option<Self> {
-        let (config, clients) = (policy.tls.clone()?, policy.clients.clone());
-        policy.tls_expires.map(|expires| Self { config, expires, clients })
-    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -143,7 +143,7 @@ fn named_networks_come_of_a_file_that_is_watched() {
     // A list that is empty, or that has lost a name, permits nobody new and everybody that it did before.
     for broken in [r#"{"github": []}"#, "{}"] {
         replace(&file, broken);
-        proxy.wait_for_log("the old policy stays in force");
+        proxy.wait_for_log("what it held before stays in force");
         from("203.0.113.9", &refused);
         from("198.51.100.9", &FORWARDED);
     }

@@ -11,7 +11,8 @@ use super::harness::{Builder, Outcome, Sidecar, Signer, Upstream};
 
 const FORWARDED: Outcome = Outcome { decision: "forwarded", reason: "forwarded", status: 200, route: Some("github") };
 const IN_FORCE: &str = "the new policy is in force";
-const NOT_USED: &str = "the old policy stays in force";
+const IN_PART: &str = "all of it that can be used is in force";
+const NOT_USED: &str = "what it held before stays in force";
 
 fn invalid() -> Outcome {
     Outcome::of("credential_invalid").on("github")
@@ -189,6 +190,29 @@ fn a_changed_schema_is_in_force() {
     proxy.check(&with(r#"{"a":2}"#), &Outcome::of("schema_violation").on("github"));
     // What was refused had no claim: the same bytes may come now.
     proxy.check(&with(r#"{"b":1}"#), &FORWARDED);
+    proxy.finish();
+}
+
+#[test]
+fn a_broken_schema_keeps_no_revoked_secret_in_force() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (secrets, schema) = (directory.path().join("secrets"), directory.path().join("schema.json"));
+    replace(&secrets, "revoked\nkept\n");
+    replace(&schema, r#"{"type": "object"}"#);
+    let upstream = Upstream::start();
+    let proxy = before(&upstream, &secrets).set("ROUTE_GITHUB_SCHEMA_FILE", &schema).start();
+    replace(&schema, "{");
+    let line = proxy.wait_for_log(NOT_USED);
+    assert!(line.contains("HOOKWARDEN_ROUTE_GITHUB_SCHEMA_FILE"), "{line}");
+    proxy.wait_for_log(IN_PART);
+    proxy.check(&signed_with("revoked"), &FORWARDED);
+    replace(&secrets, "kept\n");
+    proxy.wait_for_log(IN_PART);
+    proxy.check(&signed_with("revoked"), &invalid());
+    proxy.check(&signed_with("kept"), &FORWARDED);
+    let array = Signer::new("github").secret("kept").sign("[]").bytes();
+    proxy.check(&array, &Outcome::of("schema_violation").on("github"));
+    reloads(&proxy, 0.0, 2.0);
     proxy.finish();
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{check, environment, faults, loaded, text, write};
+use super::{check, environment, faults, good, loaded, text, write};
 use crate::config::load;
 
 /// A route of a provider who publishes its keys, without any of its own.
@@ -124,7 +124,7 @@ fn what_is_fetched_outlives_a_reload() {
     // The very same, written again, and then another.
     for (written, is_same) in [("https://keys.example/set\n", true), ("https://keys.example/other", false)] {
         write(&file, written);
-        let policy = watch.poll().expect("a change").expect("a good one");
+        let policy = good(&mut watch);
         let after = keys(&policy).expect("keys");
         assert_eq!(Arc::ptr_eq(&before, &after), is_same, "{written}");
     }

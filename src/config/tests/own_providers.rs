@@ -79,10 +79,10 @@ fn a_changed_definition_is_used_and_a_broken_one_is_not() {
     let (_, mut watch) = load(&environment(&settings(&folder, &[]))).expect("no faults");
     let file = folder.path().join("acme.toml");
     write(&file, ACME.replace("X-Acme-Signature", "X-New"));
-    let policy = watch.poll().expect("a change").expect("a good one");
+    let policy = good(&mut watch);
     assert_eq!(&*policy.routes.get(0).expect("a route").scheme.signature.header, "X-New");
     write(&file, ACME.replace("{body}", "{bdoy}"));
-    let faults = watch.poll().expect("a change").expect_err("a broken one");
+    let faults = broken(&mut watch).1;
     assert!(faults.iter().any(|fault| fault.problem.contains("unknown placeholder {bdoy}")), "{faults:?}");
 }
 

@@ -84,10 +84,10 @@ fn a_set_of_keys_stands_in_a_file_of_its_own() {
     };
     assert_eq!(count(&config.policy), Some(2));
     write(&path, set(&[3]));
-    assert_eq!(count(&watch.poll().expect("a change").expect("a good one")), Some(1));
+    assert_eq!(count(&good(&mut watch)), Some(1));
     write(&path, "<html>");
     let told = format!("{} is not a JSON object with an array of keys", path.display());
-    assert_eq!(watch.poll().expect("a change").expect_err("a broken one").remove(0).problem, told);
+    assert_eq!(broken(&mut watch).1.remove(0).problem, told);
     write(&path, set(&[1]));
     let twice = "ROUTE_A_JWKS_FILE: is set, and SECRET or SECRET_FILE too; only one of them is accepted";
     check(&[fal, ("ROUTE_A_SECRET", &key(1)), file], &[twice]);

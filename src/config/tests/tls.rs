@@ -52,12 +52,11 @@ fn a_pair_that_changes_one_file_at_a_time_is_taken_when_it_fits_again() {
     let changes = [("TLS", ""), ("TLS_CERT_FILE", text(&certificate)), ("TLS_KEY_FILE", text(&key))];
     let (_, mut watch) = load(&environment(&changes)).expect("no faults");
     write(&certificate, new.0);
-    assert!(watch.poll().is_some_and(|policy| policy.is_ok_and(|policy| policy.tls.is_some())), "the old pair stays");
-    assert_eq!(watch.take_kept().len(), 1);
-    assert!(watch.poll().is_none() && watch.take_kept().is_empty(), "told once");
+    let (policy, faults) = broken(&mut watch);
+    assert!(policy.tls.is_some() && faults.len() == 1, "the old pair stays: {faults:?}");
+    assert!(watch.poll().is_none(), "told once");
     write(&key, new.1);
-    assert!(watch.poll().is_some_and(|policy| policy.is_ok()));
-    assert!(watch.take_kept().is_empty());
+    good(&mut watch);
 }
 
 #[test]
@@ -109,7 +108,7 @@ fn a_certificate_is_required_unless_plaintext_was_asked_for() {
 }
 
 /// An authority's certificate and an empty revocation list of its.
-fn authority() -> (String, String) {
+pub(super) fn authority() -> (String, String) {
     let mut params = CertificateParams::default();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let authority =
@@ -190,12 +189,11 @@ fn a_directory_is_watched_as_deep_as_it_is_read() {
     let (_, mut watch) = load(&environment(&[("TLS", ""), ("TLS_CERT_FILE", text(folder.path()))])).expect("no faults");
     assert!(watch.poll().is_none());
     put(pair());
-    assert!(watch.poll().is_some_and(|policy| policy.is_ok()));
+    good(&mut watch);
     write(&folder.path().join("note.txt"), "no part of a pair");
     assert!(watch.poll().is_none());
     write(&folder.path().join("b.key"), "");
-    assert!(watch.poll().is_some_and(|policy| policy.is_ok()));
-    assert_eq!(watch.take_kept().len(), 1);
+    assert_eq!(broken(&mut watch).1.len(), 1);
 }
 
 #[test]

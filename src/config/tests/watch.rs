@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 
 use tempfile::TempDir;
 
+use super::tls::authority;
 use super::*;
 use crate::policy::Policy;
 
@@ -30,12 +31,14 @@ impl Watched {
 
     /// The key ids after a change.
     fn changed(&mut self) -> Vec<String> {
-        ids(&self.watch.poll().expect("a change").expect("a good one"))
+        ids(&good(&mut self.watch))
     }
 
-    /// The problem of a change.
-    fn broken(&mut self) -> String {
-        self.watch.poll().expect("a change").expect_err("a broken one").remove(0).problem
+    /// The problem of a change, in spite of which the keys stay those that they were.
+    fn broken(&mut self, kept: &[&str]) -> String {
+        let (policy, mut faults) = broken(&mut self.watch);
+        assert_eq!(ids(&policy), kept);
+        faults.remove(0).problem
     }
 
     fn assert_quiet(&mut self) {
@@ -71,15 +74,15 @@ fn a_change_shows_though_size_and_time_are_the_same() {
 fn a_broken_file_is_told_once_and_a_mended_one_is_loaded() {
     let mut watched = Watched::new(|folder| write(&folder.join("keys"), "one"), "keys");
     write(&watched.at("keys"), "");
-    assert_eq!(watched.broken(), "holds no key");
+    assert_eq!(watched.broken(&["1"]), "holds no key");
     watched.assert_quiet();
     fs::remove_file(watched.at("keys")).expect("gone");
-    assert!(watched.broken().starts_with("the file that it names cannot be read"));
+    assert!(watched.broken(&["1"]).starts_with("the file that it names cannot be read"));
     watched.assert_quiet();
     write(&watched.at("keys"), "half\nhal");
     assert_eq!(watched.changed(), ["1", "2"]);
     write(&watched.at("keys"), "half\nhalf");
-    assert_eq!(watched.broken(), "keys 1 and 2 are the same");
+    assert_eq!(watched.broken(&["1", "2"]), "keys 1 and 2 are the same");
     write(&watched.at("keys"), "half\nhalf-and-half");
     assert_eq!(watched.changed(), ["1", "2"]);
     watched.assert_quiet();
@@ -110,10 +113,52 @@ fn kubernetes_swaps_a_mounted_secret() {
     watched.assert_quiet();
     // The old key is revoked: the swap leaves its link dangling until kubelet removes it.
     version(watched.folder.path(), "..2026_07_03", &[("new", "two")]);
-    assert!(watched.broken().contains("cannot be read"));
+    assert!(watched.broken(&["new", "old"]).contains("cannot be read"));
     fs::remove_file(watched.at("old")).expect("gone");
     assert_eq!(watched.changed(), ["new"]);
     watched.assert_quiet();
+}
+
+/// What another file is, what stands there first, and what then cannot be used.
+const OTHERS: [(&str, &str, &str); 5] = [
+    ("ROUTE_A_PATH_FILE", "/a", "a"),
+    ("ROUTE_A_SCHEMA_FILE", r#"{"type":"object"}"#, "{"),
+    ("ROUTE_B_SECRET_FILE", "of-another-route", ""),
+    ("SOURCES_FILE", r#"{"home":["127.0.0.0/8"]}"#, r#"{"other":["127.0.0.0/8"]}"#),
+    ("UPSTREAM_CA_FILE", "", "no certificate"),
+];
+
+#[test]
+fn what_is_broken_elsewhere_keeps_no_revocation_back() {
+    for (variable, first, then) in OTHERS {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (keys, other) = (folder.path().join("keys"), folder.path().join("other"));
+        write(&keys, "revoked\nkept");
+        let first = if first.is_empty() { authority().0 } else { first.to_owned() };
+        write(&other, &first);
+        let mut changes = vec![("ROUTE_A_SECRET", ""), ("ROUTE_A_SECRET_FILE", text(&keys)), (variable, text(&other))];
+        match variable {
+            "ROUTE_A_PATH_FILE" => changes.push(("ROUTE_A_PATH", "")),
+            "ROUTE_B_SECRET_FILE" => changes.extend([("ROUTE_B_PATH", "/b"), ("ROUTE_B_PROVIDER", "github")]),
+            "SOURCES_FILE" => changes.push(("ROUTE_A_SOURCES", "@home")),
+            "UPSTREAM_CA_FILE" => changes.push(("UPSTREAM", "https://localhost:1")),
+            _ => {}
+        }
+        let (_, mut watch) = load(&environment(&changes)).unwrap_or_else(|faults| panic!("{variable}: {faults:?}"));
+        write(&other, then);
+        let (policy, _) = broken(&mut watch);
+        assert_eq!(ids(&policy), ["1", "2"], "{variable}");
+        assert!(watch.poll().is_none(), "told once");
+        write(&keys, "kept");
+        let (policy, faults) = broken(&mut watch);
+        assert_eq!(ids(&policy), ["1"], "{variable}");
+        assert!(faults.iter().all(|fault| !fault.variable.contains("ROUTE_A_SECRET")), "{faults:?}");
+        // Both at once, and mended.
+        write(&other, &first);
+        write(&keys, "kept\nnew");
+        assert_eq!(ids(&good(&mut watch)), ["1", "2"], "{variable}");
+        assert!(watch.poll().is_none(), "nothing has changed");
+    }
 }
 
 #[test]
@@ -132,10 +177,11 @@ fn a_file_that_a_broken_load_did_not_reach_stays_watched() {
     assert_eq!(watch.files().collect::<Vec<_>>(), [keys.as_path(), path.as_path()]);
     write(&path, "a");
     write(&keys, "one\ntwo");
-    assert!(watch.poll().is_some_and(|policy| policy.is_err()));
+    let (policy, _) = broken(&mut watch);
+    assert_eq!((ids(&policy).len(), policy.routes.find(b"/a")), (2, Some(0)), "the path as it was, and the new keys");
     assert!(watch.poll().is_none(), "told once, though two files have changed");
     write(&path, "/b");
-    let policy = watch.poll().expect("a change").expect("a good one");
+    let policy = good(&mut watch);
     assert_eq!((ids(&policy).len(), policy.routes.find(b"/b")), (2, Some(0)));
 }
 
@@ -150,7 +196,7 @@ fn what_holds_for_the_process_keeps_no_revocation_back() {
     fs::remove_file(&token).expect("gone");
     assert!(watch.poll().is_none());
     write(&keys, "two");
-    assert_eq!(ids(&watch.poll().expect("a change").expect("a good one")), ["1"]);
+    assert_eq!(ids(&good(&mut watch)), ["1"]);
 }
 
 #[test]
