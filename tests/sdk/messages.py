@@ -7,9 +7,7 @@ for whom is signed.
 
 import base64
 import json
-import sys
 import zlib
-from contextlib import redirect_stdout
 from datetime import datetime, timezone
 from functools import partial
 from types import SimpleNamespace
@@ -19,6 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from http_message_signatures import HTTPMessageSigner, HTTPMessageVerifier, algorithms
 from http_message_signatures import HTTPMessageSignaturesException, HTTPSignatureKeyResolver
+
+from pipe import serve
 
 
 class Keys(HTTPSignatureKeyResolver):
@@ -139,15 +139,4 @@ SENDERS = {
 }
 
 
-def answer(message):
-    sender = SENDERS[message["sdk"]]
-    if "signed" in message:
-        return sender(message, {name.lower(): value for name, value in message["signed"].items()})
-    headers = sender(message, None)
-    return {"headers": headers, "body": message["body"]}
-
-
-# Standard output is for the answers: what libraries have to tell goes elsewhere.
-with redirect_stdout(sys.stderr):
-    answers = [answer(message) for message in json.load(sys.stdin)]
-json.dump(answers, sys.stdout)
+serve(SENDERS)

@@ -9,8 +9,6 @@ library.
 import base64
 import hashlib
 import json
-import sys
-from contextlib import redirect_stdout
 from datetime import datetime, timezone
 from functools import partial
 from urllib.parse import parse_qsl, urlencode
@@ -18,6 +16,8 @@ from urllib.parse import parse_qsl, urlencode
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+
+from pipe import serve
 
 SHA1, SHA256, SHA512 = hashes.SHA1(), hashes.SHA256(), hashes.SHA512()
 
@@ -223,15 +223,4 @@ SENDERS = {
 }
 
 
-def answer(message):
-    sender = SENDERS[message["sdk"]]
-    if "signed" in message:
-        return sender(message, {name.lower(): value for name, value in message["signed"].items()})
-    headers = sender(message, None)
-    return {"headers": headers, "body": message["body"]}
-
-
-# Standard output is for the answers: what libraries have to tell goes elsewhere.
-with redirect_stdout(sys.stderr):
-    answers = [answer(message) for message in json.load(sys.stdin)]
-json.dump(answers, sys.stdout)
+serve(SENDERS)

@@ -10,12 +10,12 @@ sign it gives back headers, or puts the signature into the message's body. Libra
 to sign.
 """
 
-import json
-import sys
 from datetime import datetime, timezone
 from functools import partial
 from types import SimpleNamespace
 from urllib.parse import parse_qs, parse_qsl, urlencode
+
+from pipe import serve
 
 
 class Form(dict):
@@ -250,12 +250,4 @@ SDKS = {
 }
 
 
-def answer(message):
-    sdk = SDKS[message["sdk"]]
-    if "signed" in message:
-        return sdk(message, {name.lower(): value for name, value in message["signed"].items()})
-    headers = sdk(message, None)
-    return {"headers": headers, "body": message["body"]}
-
-
-json.dump([answer(message) for message in json.load(sys.stdin)], sys.stdout)
+serve(SDKS)

@@ -8,9 +8,7 @@ the message. `messagebird` and `upstash_qstash` verify with the provider's own l
 import base64
 import hashlib
 import json
-import sys
 import uuid
-from contextlib import redirect_stdout
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -18,6 +16,8 @@ import jwt
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import import_key
+
+from pipe import serve
 
 
 def sha256(message):
@@ -226,15 +226,4 @@ SENDERS = {
 }
 
 
-def answer(message):
-    sender = SENDERS[message["sdk"]]
-    if "signed" in message:
-        return sender(message, {name.lower(): value for name, value in message["signed"].items()})
-    headers = sender(message, None)
-    return {"headers": headers, "body": message["body"]}
-
-
-# Standard output is for the answers: what libraries have to tell goes elsewhere.
-with redirect_stdout(sys.stderr):
-    answers = [answer(message) for message in json.load(sys.stdin)]
-json.dump(answers, sys.stdout)
+serve(SENDERS)
