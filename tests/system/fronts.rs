@@ -1,13 +1,11 @@
 //! nginx and `HAProxy` in front, and trusted: the sender is whom they were called by, in fields of requests or in PROXY
 //! headers, and TLS may end at them.
 
-use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
 
 use crate::harness::{Authority, Builder, Client, Outcome, Sidecar, Signer, Upstream, replace};
-use crate::programs::{Port, Program};
+use crate::programs::{self, Port, Program};
 
 const HOST: &str = "hooks.test";
 
@@ -132,35 +130,18 @@ fn tls_passes_through_haproxy_or_ends_there() {
 }
 
 fn nginx(folder: &Path, port: &Port, sidecar: SocketAddr, lines: &str) -> Program {
-    let (folder, listen) = (folder.to_str().expect("UTF-8"), port.address());
-    let configuration = format!(
-        "daemon off;
-        master_process off;
-        pid {folder}/pid;
-        error_log stderr notice;
-        events {{}}
-        http {{
-            access_log off;
-            client_body_temp_path {folder}/body;
-            proxy_temp_path {folder}/proxy;
-            fastcgi_temp_path {folder}/fastcgi;
-            uwsgi_temp_path {folder}/uwsgi;
-            scgi_temp_path {folder}/scgi;
-            server {{
-                listen {listen} reuseport;
-                location / {{
-                    proxy_pass http://{sidecar};
-                    proxy_http_version 1.1;
-                    {lines}
-                }}
+    let listen = port.address();
+    let http = format!(
+        "server {{
+            listen {listen} reuseport;
+            location / {{
+                proxy_pass http://{sidecar};
+                proxy_http_version 1.1;
+                {lines}
             }}
         }}"
     );
-    let file = format!("{folder}/nginx.conf");
-    fs::write(&file, configuration).expect("a file");
-    let mut running = Program::start(Command::new("nginx").args(["-p", folder, "-e", "stderr", "-c", &file]));
-    running.wait_for("event method");
-    running
+    programs::nginx(folder, &http)
 }
 
 fn haproxy(
@@ -186,9 +167,5 @@ fn haproxy(
         backend sidecar
             server sidecar {sidecar} {server}\n"
     );
-    let file = folder.join("haproxy.cfg");
-    fs::write(&file, configuration).expect("a file");
-    let mut running = Program::start(Command::new("haproxy").args(["-W", "-db", "-f"]).arg(&file));
-    running.wait_for("Loading success");
-    running
+    programs::haproxy(folder, &configuration)
 }

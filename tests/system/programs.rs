@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
@@ -49,6 +50,42 @@ impl Drop for Program {
         let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         let _ = self.child.wait();
     }
+}
+
+/// nginx in one process, with these lines in its `http` block; its files are in the folder. By then it listens.
+pub(crate) fn nginx(folder: &Path, http: &str) -> Program {
+    let at = folder.display();
+    let configuration = format!(
+        "daemon off;
+        master_process off;
+        pid {at}/pid;
+        error_log stderr notice;
+        events {{}}
+        http {{
+            access_log off;
+            client_body_temp_path {at}/body-parts;
+            proxy_temp_path {at}/proxy-parts;
+            fastcgi_temp_path {at}/fastcgi;
+            uwsgi_temp_path {at}/uwsgi;
+            scgi_temp_path {at}/scgi;
+            {http}
+        }}"
+    );
+    let file = folder.join("nginx.conf");
+    std::fs::write(&file, configuration).expect("a file");
+    let mut command = Command::new("nginx");
+    let mut running = Program::start(command.arg("-p").arg(folder).args(["-e", "stderr", "-c"]).arg(&file));
+    running.wait_for("event method");
+    running
+}
+
+/// `HAProxy` with this configuration. By then it listens.
+pub(crate) fn haproxy(folder: &Path, configuration: &str) -> Program {
+    let file = folder.join("haproxy.cfg");
+    std::fs::write(&file, configuration).expect("a file");
+    let mut running = Program::start(Command::new("haproxy").args(["-W", "-db", "-f"]).arg(&file));
+    running.wait_for("Loading success");
+    running
 }
 
 /// Runs a program to its end.

@@ -1,12 +1,11 @@
 //! nginx and `HAProxy` in front, as an ingress would be: what is signed passes through them unharmed, their connections
 //! are kept open, and what they or a client say of the way is not believed until they are trusted.
 
-use std::fs;
 use std::net::SocketAddr;
-use std::process::Command;
+use std::path::Path;
 
 use crate::harness::{Client, Outcome, Sidecar, Signer, Upstream};
-use crate::programs::{Port, Program};
+use crate::programs::{self, Port, Program};
 
 #[test]
 fn nginx_in_front() {
@@ -19,14 +18,14 @@ fn haproxy_in_front() {
 }
 
 /// What is started in front of `sidecar`, listening on `listen`; the folder is its own.
-type Front = fn(folder: &str, listen: SocketAddr, sidecar: SocketAddr) -> Program;
+type Front = fn(folder: &Path, listen: SocketAddr, sidecar: SocketAddr) -> Program;
 
 fn check(front: Front) {
     let upstream = Upstream::start();
     let proxy = Sidecar::before(&upstream).provider("github").provider("stripe").start();
     let folder = tempfile::tempdir().expect("a folder");
     let port = Port::reserve();
-    let running = front(folder.path().to_str().expect("UTF-8"), port.address(), proxy.address());
+    let running = front(folder.path(), port.address(), proxy.address());
     let mut client = Client::connect(port.address());
     let forged = |request: crate::harness::Request| {
         request
@@ -61,47 +60,29 @@ fn check(front: Front) {
     proxy.finish();
 }
 
-fn nginx(folder: &str, listen: SocketAddr, sidecar: SocketAddr) -> Program {
-    let configuration = format!(
-        "daemon off;
-        master_process off;
-        pid {folder}/pid;
-        error_log stderr notice;
-        events {{}}
-        http {{
-            access_log off;
-            client_body_temp_path {folder}/body;
-            proxy_temp_path {folder}/proxy;
-            fastcgi_temp_path {folder}/fastcgi;
-            uwsgi_temp_path {folder}/uwsgi;
-            scgi_temp_path {folder}/scgi;
-            upstream sidecar {{
-                server {sidecar};
-                keepalive 4;
-            }}
-            server {{
-                listen {listen} reuseport;
-                location / {{
-                    proxy_pass http://sidecar;
-                    proxy_http_version 1.1;
-                    proxy_request_buffering off;
-                    proxy_set_header Connection '';
-                    proxy_set_header Host $host;
-                    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-                    proxy_set_header X-Forwarded-Proto $scheme;
-                }}
+fn nginx(folder: &Path, listen: SocketAddr, sidecar: SocketAddr) -> Program {
+    let http = format!(
+        "upstream sidecar {{
+            server {sidecar};
+            keepalive 4;
+        }}
+        server {{
+            listen {listen} reuseport;
+            location / {{
+                proxy_pass http://sidecar;
+                proxy_http_version 1.1;
+                proxy_request_buffering off;
+                proxy_set_header Connection '';
+                proxy_set_header Host $host;
+                proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+                proxy_set_header X-Forwarded-Proto $scheme;
             }}
         }}"
     );
-    let file = format!("{folder}/nginx.conf");
-    fs::write(&file, configuration).expect("a file");
-    let mut running = Program::start(Command::new("nginx").args(["-p", folder, "-e", "stderr", "-c", &file]));
-    // By then the port is listened on.
-    running.wait_for("event method");
-    running
+    programs::nginx(folder, &http)
 }
 
-fn haproxy(folder: &str, listen: SocketAddr, sidecar: SocketAddr) -> Program {
+fn haproxy(folder: &Path, listen: SocketAddr, sidecar: SocketAddr) -> Program {
     let configuration = format!(
         "defaults
             mode http
@@ -118,9 +99,5 @@ fn haproxy(folder: &str, listen: SocketAddr, sidecar: SocketAddr) -> Program {
         backend sidecar
             server sidecar {sidecar}\n"
     );
-    let file = format!("{folder}/haproxy.cfg");
-    fs::write(&file, configuration).expect("a file");
-    let mut running = Program::start(Command::new("haproxy").args(["-W", "-db", "-f", &file]));
-    running.wait_for("Loading success");
-    running
+    programs::haproxy(folder, &configuration)
 }

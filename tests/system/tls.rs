@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::harness::{Authority, Builder, Identity, Outcome, Request, Sidecar, Signer, Upstream, replace};
-use crate::programs::{Port, Program, run};
+use crate::programs::{self, Port, Program, run};
 
 const HOST: &str = "hooks.test";
 
@@ -266,35 +266,18 @@ fn nginx_is_a_service_behind_tls() {
 }
 
 fn nginx(folder: &Path, port: &Port, upstream: &Upstream) -> Program {
-    let (folder, listen, service) = (folder.to_str().expect("UTF-8"), port.address(), upstream.address());
-    let configuration = format!(
-        "daemon off;
-        master_process off;
-        pid {folder}/pid;
-        error_log stderr notice;
-        events {{}}
-        http {{
-            access_log off;
-            client_body_temp_path {folder}/body-parts;
-            proxy_temp_path {folder}/proxy;
-            fastcgi_temp_path {folder}/fastcgi;
-            uwsgi_temp_path {folder}/uwsgi;
-            scgi_temp_path {folder}/scgi;
-            server {{
-                listen {listen} ssl reuseport;
-                ssl_certificate {folder}/service.crt;
-                ssl_certificate_key {folder}/service.key;
-                location / {{
-                    proxy_pass http://{service};
-                    proxy_http_version 1.1;
-                    proxy_set_header X-Request-Id $http_x_request_id;
-                }}
+    let (at, listen, service) = (folder.display(), port.address(), upstream.address());
+    let http = format!(
+        "server {{
+            listen {listen} ssl reuseport;
+            ssl_certificate {at}/service.crt;
+            ssl_certificate_key {at}/service.key;
+            location / {{
+                proxy_pass http://{service};
+                proxy_http_version 1.1;
+                proxy_set_header X-Request-Id $http_x_request_id;
             }}
         }}"
     );
-    let file = format!("{folder}/nginx.conf");
-    fs::write(&file, configuration).expect("a file");
-    let mut running = Program::start(Command::new("nginx").args(["-p", folder, "-e", "stderr", "-c", &file]));
-    running.wait_for("event method");
-    running
+    programs::nginx(folder, &http)
 }
