@@ -177,6 +177,30 @@ pub(crate) fn a_route_names_its_clients() {
 }
 
 #[test]
+fn a_certificate_alone_is_proof() {
+    let (pki, upstream) = (Pki::new(), Upstream::start());
+    let partner = [("PATH", "/hooks/partner"), ("PROVIDER", "mtls"), ("CLIENT_SANS", "partner.test")];
+    let proxy = pki.asking(&upstream, "optional").route("partner", &partner).start();
+    let request = b"POST /hooks/partner HTTP/1.1\r\nHost: hooks.test\r\nX-Hookwarden-Verified: true\r\nContent-Length: 2\r\n\r\n{}";
+    let forwarded = Outcome::forwarded("partner");
+    let other = Outcome::of("client_certificate_not_allowed").on("partner");
+    for (shown, outcome) in [(None, &other), (Some("other.test"), &other), (Some("partner.test"), &forwarded)] {
+        let mut client = pki.servers.client();
+        if let Some(name) = shown {
+            client = client.showing(&pki.clients.issue(&[name]));
+        }
+        let (mut connection, _) = client.ready().connect(&proxy, HOST).expect("a handshake");
+        let record = proxy.expect_answer(&connection.send(request).read(), outcome);
+        let key_id = if outcome == &forwarded { "certificate" } else { "" };
+        assert_eq!((record.text("key_id"), record.text("client_san")), (key_id, shown.unwrap_or_default()));
+    }
+    let received = upstream.last();
+    assert_eq!(received.values("x-hookwarden-verified"), ["true"]);
+    assert_eq!(received.values("x-hookwarden-key-id"), ["certificate"]);
+    proxy.finish();
+}
+
+#[test]
 fn what_is_revoked_is_refused_on_new_resumed_and_open_connections() {
     for version in [&TLS12, &TLS13] {
         let (pki, upstream) = (Pki::new(), Upstream::start());
