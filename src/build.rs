@@ -1,5 +1,5 @@
-//! What the binary knows of its own making, for the metric `hookwarden_build_info`: the revision and the compiler. Neither
-//! is needed to build: a source archive without git is of revision `unknown`.
+//! What the binary knows of its own making: the revision and the compiler, for the metric `hookwarden_build_info`, and the
+//! time, for the audit. None is needed to build: a source archive without git is of revision `unknown`.
 //!
 //! And the list of the catalogue's files, so that a provider is one file and no line elsewhere.
 
@@ -15,7 +15,15 @@ const CATALOGUE: &str = "src/providers/catalogue";
 fn main() {
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     println!("cargo::rustc-env=HOOKWARDEN_BUILD_RUSTC={}", first_line(&rustc, &["--version"]));
-    println!("cargo::rustc-env=HOOKWARDEN_BUILD_REVISION={}", first_line("git", &["rev-parse", "--short=12", "HEAD"]));
+    // An image is built from the sources alone, and told the revision.
+    println!("cargo::rerun-if-env-changed=HOOKWARDEN_BUILD_REVISION");
+    let told = std::env::var("HOOKWARDEN_BUILD_REVISION").ok().filter(|revision| !revision.is_empty());
+    let revision = told.unwrap_or_else(|| first_line("git", &["rev-parse", "--short=12", "HEAD"]));
+    println!("cargo::rustc-env=HOOKWARDEN_BUILD_REVISION={revision}");
+    // What builds reproducibly says so itself (<https://reproducible-builds.org/specs/source-date-epoch/>).
+    let made = std::env::var("SOURCE_DATE_EPOCH").unwrap_or_else(|_| first_line("git", &["log", "-1", "--format=%ct"]));
+    println!("cargo::rustc-env=HOOKWARDEN_BUILD_TIME={made}");
+    println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
     println!("cargo::rerun-if-changed=src/build.rs");
     // Its last line changes with each commit. Where it is missing, naming it would rebuild everything each time.
     let moves = ".git/logs/HEAD";

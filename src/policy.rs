@@ -20,6 +20,7 @@ use crate::auth::keyring::KeyRing;
 use crate::auth::keys::{Key, Keys};
 use crate::auth::san::SanPattern;
 use crate::auth::scheme::{Field, Scheme};
+use crate::fetch::by_id::ById;
 use crate::fetch::client::Client;
 use crate::fetch::introspect::Introspector;
 use crate::fetch::named::Named;
@@ -141,6 +142,8 @@ pub struct Network {
     pub tokens: Option<Arc<Introspector>>,
     /// The certificates that messages name.
     pub named: Option<Arc<Named>>,
+    /// The API that gives keys one by one.
+    pub by_id: Option<Arc<ById>>,
 }
 
 /// A chosen text that a provider's verification of the endpoint carries. Printing it prints nothing.

@@ -6,7 +6,7 @@ use std::io::Write;
 use bytes::{BufMut, BytesMut};
 
 use crate::auth::challenge::Reply;
-use crate::auth::scheme::Replies;
+use crate::auth::scheme::{AsksFor, Replies};
 use crate::clock::Now;
 use crate::deny::{Denial, Reason};
 use crate::http1::encode::{field, number_field};
@@ -25,6 +25,8 @@ pub struct Context<'a> {
     pub is_head: bool,
     /// Whether the connection stays open.
     pub keep_alive: bool,
+    /// What a 401 asks for.
+    pub asks_for: AsksFor,
     /// What the route's provider wants of replies.
     pub replies: Option<&'a Replies>,
     /// A field of the request that is repeated.
@@ -42,10 +44,7 @@ pub fn denial(out: &mut BytesMut, denial: Denial, context: &Context<'_>) {
     };
     status_line(out, row.status, context);
     if row.status == 401 {
-        // RFC 9110 section 15.5.2 wants a challenge; which scheme it is says no more than the status.
-        let basic = context.replies.is_some_and(|replies| replies.asks_for_basic);
-        let scheme: &[u8] = if basic { b"Basic realm=\"webhooks\", charset=\"UTF-8\"" } else { b"Signature" };
-        field(out, b"WWW-Authenticate", scheme);
+        field(out, b"WWW-Authenticate", challenge(context.asks_for, denial.reason));
     }
     if let Some(allow) = context.allow.filter(|_| denial.reason == Reason::MethodNotAllowed) {
         field(out, b"Allow", allow.as_bytes());
@@ -76,6 +75,17 @@ pub fn denial(out: &mut BytesMut, denial: Denial, context: &Context<'_>) {
         row.title, row.status, context.request_id
     );
     body_of(out, b"application/problem+json", body.written(), context);
+}
+
+/// The challenge that RFC 9110 section 15.5.2 wants of a 401. Which scheme it is says no more than the status; of a token
+/// that was sent it says that it is not good (RFC 6750 section 3.1), which its sender knows, and not why.
+fn challenge(asks_for: AsksFor, reason: Reason) -> &'static [u8] {
+    match asks_for {
+        AsksFor::Signature => b"Signature",
+        AsksFor::Basic => b"Basic realm=\"webhooks\", charset=\"UTF-8\"",
+        AsksFor::Bearer if reason == Reason::CredentialMissing => b"Bearer realm=\"webhooks\"",
+        AsksFor::Bearer => b"Bearer realm=\"webhooks\", error=\"invalid_token\"",
+    }
 }
 
 /// Puts the answer to a provider's verification of the endpoint into `out`.
@@ -218,6 +228,7 @@ mod tests {
             allow: Some("POST"),
             is_head: false,
             keep_alive,
+            asks_for: AsksFor::Bearer,
             replies: None,
             echo: None,
             now: Now { wall: std::time::Duration::from_secs(1_700_000_000), ..Now::read() },
@@ -242,6 +253,16 @@ mod tests {
     fn a_client_learns_no_more_than_it_should() {
         let (_, problem) = written(Reason::TimestampStale, ErrorDetail::Minimal, true);
         assert_eq!(problem["reason"], "unauthorized");
+        let asked = |reason| {
+            let (head, _) = written(reason, ErrorDetail::Minimal, true);
+            head.lines().find_map(|line| line.strip_prefix("WWW-Authenticate: ")).map(str::to_owned)
+        };
+        assert_eq!(asked(Reason::CredentialMissing).as_deref(), Some("Bearer realm=\"webhooks\""));
+        let invalid = "Bearer realm=\"webhooks\", error=\"invalid_token\"";
+        for reason in [Reason::CredentialInvalid, Reason::CredentialExpired, Reason::TimestampStale] {
+            assert_eq!(asked(reason).as_deref(), Some(invalid), "{reason}");
+        }
+        assert_eq!(asked(Reason::RouteUnknown), None);
         let (head, _) = written(Reason::InFlight, ErrorDetail::Minimal, false);
         assert!(head.contains("\r\nRetry-After: 1"), "{head}");
         assert!(head.contains("\r\nConnection: close"), "{head}");

@@ -198,7 +198,8 @@ impl Fetcher {
             let policy = &shared.live().policy;
             let fetched = policy.routes.iter().filter_map(|route| route.network.keys.clone()).collect();
             let named = policy.routes.iter().filter_map(|route| route.network.named.clone()).collect();
-            policy.client.clone().map(|client| InForce { client, fetched, named })
+            let by_id = policy.routes.iter().filter_map(|route| route.network.by_id.clone()).collect();
+            policy.client.clone().map(|client| InForce { client, fetched, named, by_id })
         };
         let keep = move || LocalSet::new().block_on(&runtime, fetch::keeper::keep(in_force, &wake));
         std::thread::Builder::new().name("fetch".into()).spawn(keep)?;
@@ -210,6 +211,8 @@ impl Fetcher {
     fn hurry(&self) {
         let live = self.shared.live();
         live.policy.routes.iter().filter_map(|route| route.network.keys.as_ref()).for_each(|keys| keys.hurry());
+        let now = Now::read();
+        live.policy.routes.iter().filter_map(|route| route.network.by_id.as_ref()).for_each(|keys| keys.hurry(now));
         self.wake.notify_one();
     }
 }

@@ -20,7 +20,16 @@ const ARROWS: &[(&str, &[&str], &str)] = &[
     ("auth", &["clock", "deny", "http1", "json"], "pure: message, scheme, keys and time in, proof out"),
     (
         "fetch",
-        &["auth::keyring", "auth::signature", "auth::x509", "clock", "deny", "http1"],
+        &[
+            "auth::key_api",
+            "auth::key_book",
+            "auth::keyring",
+            "auth::signature",
+            "auth::x509",
+            "clock",
+            "deny",
+            "http1",
+        ],
         "fetches keys over the proxy's own wire; decides about no message",
     ),
     ("providers", &["auth"], "definitions compile to schemes"),

@@ -160,6 +160,18 @@ fn what_providers_want_of_replies() {
     adobe.check(&adobe.signed("{}", &[]), &["HTTP/1.1 200 OK", &format!("X-Client: {SECRET}\r\n"), "\r\n\r\nok"], 1);
     let basic = Acme::new("scheme = \"basic\"", &[("ROUTE_ACME_SECRET", "user:password")]);
     basic.check(&post("/acme", "", "{}"), &["HTTP/1.1 401 ", "WWW-Authenticate: Basic realm="], 0);
+    basic.check(&post("/acme", "Authorization: Basic AAAA\r\n", "{}"), &["WWW-Authenticate: Basic realm="], 0);
+    let bearer =
+        Acme::new("scheme = \"token\"\nsignature = { header = \"Authorization\", format = \"Bearer {token}\" }", &[]);
+    for (fields, asked) in [
+        ("", "\r\nWWW-Authenticate: Bearer realm=\"webhooks\"\r\n"),
+        ("Authorization: Bearer x\r\n", "\r\nWWW-Authenticate: Bearer realm=\"webhooks\", error=\"invalid_token\"\r\n"),
+    ] {
+        bearer.check(&post("/acme", fields, "{}"), &["HTTP/1.1 401 ", asked], 0);
+    }
+    let own =
+        Acme::new("scheme = \"token\"\nsignature = { header = \"Authorization\", format = \"JWT {token}\" }", &[]);
+    own.check(&post("/acme", "Authorization: JWT x\r\n", "{}"), &["\r\nWWW-Authenticate: Signature\r\n"], 0);
     basic.check(&post("/acme", "Authorization: Basic dXNlcjpwYXNzd29yZA==\r\n", "{}"), &["HTTP/1.1 200 OK"], 1);
 }
 

@@ -70,7 +70,7 @@ fn metrics() {
         expires: Some(1),
         replay_window: Some(1.0),
         keys: vec![key],
-        fetched: Some(FetchSnapshot { keys: 1, since: Some(0), answers: 1, failures: 0 }),
+        fetched: Some(FetchSnapshot { keys: 1, wanted: Some(1), since: Some(0), answers: 1, failures: 0 }),
         introspection: Some(IntrospectionSnapshot { questions: [("active", 1); 4], entries: 1 }),
     };
     let text = metrics

@@ -65,9 +65,11 @@ fn fetch_snapshot(route: &Route) -> Option<FetchSnapshot> {
     let (keys, named) = (&route.network.keys, &route.network.named);
     // Certificates last as long as each says itself: there is no time from which on all are old.
     let of_named = || named.as_ref().map(|named| Health { since: None, ..named.health() });
-    let health = keys.as_ref().map(|keys| keys.health()).or_else(of_named);
+    let by_id = route.network.by_id.as_ref();
+    let health = keys.as_ref().map(|keys| keys.health()).or_else(of_named).or_else(|| by_id.map(|keys| keys.health()));
     let Health { answers, failures, since, keys } = health?;
-    Some(FetchSnapshot { keys, since: since.map(|since| since.as_secs()), answers, failures })
+    let wanted = by_id.map(|keys| keys.wishes());
+    Some(FetchSnapshot { keys, wanted, since: since.map(|since| since.as_secs()), answers, failures })
 }
 
 fn introspection_snapshot(introspector: &Introspector) -> IntrospectionSnapshot {

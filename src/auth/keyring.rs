@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwapOption;
 
+use super::key_book::KeyBook;
 use super::signature::KeySet;
 use super::x509::certificates::Certificates;
 use super::x509::roots::Roots;
@@ -23,6 +24,8 @@ pub struct KeyRing {
     certificates: Option<Certificates>,
     /// Whom the certificates lead to that messages bring along.
     roots: Option<Roots>,
+    /// The keys by id, where they come one by one.
+    book: Option<KeyBook>,
 }
 
 /// What a verifier missed.
@@ -30,6 +33,8 @@ pub struct KeyRing {
 pub enum Wanted {
     /// A newer set: a message named a key that is not in this one, or there is none yet.
     Keys,
+    /// The key of this id, which looks like one.
+    Key(Box<str>),
     /// The certificate at this address, which has been compared with what is permitted.
     Certificate(Box<str>),
     /// That the address be asked once, which confirms a subscription. It has been compared with what is permitted.
@@ -67,6 +72,18 @@ impl KeyRing {
     #[must_use]
     pub fn roots(&self) -> Option<&Roots> {
         self.roots.as_ref()
+    }
+
+    /// A ring for keys that come one by one.
+    #[must_use]
+    pub fn for_book(book: KeyBook) -> Self {
+        Self { book: Some(book), ..Self::default() }
+    }
+
+    /// The keys by id, where they come one by one.
+    #[must_use]
+    pub fn book(&self) -> Option<&KeyBook> {
+        self.book.as_ref()
     }
 
     /// The keys; `None` while there never were any.

@@ -29,6 +29,8 @@ pub mod filter;
 mod form;
 pub mod http_signature;
 pub mod jwt;
+pub mod key_api;
+pub mod key_book;
 pub mod keyring;
 pub mod keys;
 pub mod list;

@@ -13,7 +13,8 @@ use crate::deny::{Denial, Reason};
 use super::challenge;
 use super::extract;
 use super::feed::{Sources, feed_all};
-use super::keyring::Wanted;
+use super::key_book::KeyBook;
+use super::keyring::{KeyRing, Wanted};
 use super::mac::{Mac, hash};
 use super::scheme::{Algorithm, KeyIdFrom, Proof};
 use super::signature::{EcdsaForm, KeySet, MAX_SIGNATURE, PublicKey, SignatureAlgorithm};
@@ -81,7 +82,7 @@ impl Case<'_> {
 
     /// The ring's keys. A route without any key cannot say whose message it is.
     pub(super) fn ring_keys(&self) -> Result<Option<Arc<KeySet>>, Denial> {
-        let Some(ring) = self.site.key_ring else { return Ok(None) };
+        let Some(ring) = self.site.key_ring.filter(|ring| ring.book().is_none()) else { return Ok(None) };
         let keys = ring.keys();
         if keys.is_none() {
             ring.ask(Wanted::Keys);
@@ -90,6 +91,28 @@ impl Case<'_> {
             }
         }
         Ok(keys)
+    }
+
+    /// Whether the key of that id, of those that come one by one, made a signature. An id that nobody has asked for yet is
+    /// asked for, and the sender asked to come again.
+    pub(super) fn signer_by_id(
+        &self,
+        book: &KeyBook,
+        kid: Option<&[u8]>,
+        verifies: impl Fn(&PublicKey) -> bool,
+    ) -> Result<Option<Signer>, Denial> {
+        let Some(id) = kid.and_then(|kid| book.id(kid)) else { return Ok(None) };
+        let Some(page) = book.find(id) else {
+            if let Some(ring) = self.site.key_ring {
+                ring.ask(Wanted::Key(id.into()));
+            }
+            return Err(Reason::KeysUnavailable.into());
+        };
+        let key = page.key().filter(|key| verifies(key));
+        if key.is_some() {
+            page.has_proven();
+        }
+        Ok(key.cloned().map(Signer::OfRing))
     }
 
     /// Whose signature over the content the message carries.
@@ -105,11 +128,18 @@ impl Case<'_> {
                 return Ok(Some(Signer::Configured(index)));
             }
         }
-        let Some(ring) = ring else { return Ok(None) };
+        let book = self.site.key_ring.and_then(KeyRing::book);
+        if ring.is_none() && book.is_none() {
+            return Ok(None);
+        }
         let kid = match &self.site.scheme.key_source.key_id {
             Some(from) => Some(self.key_id(from, sources).ok_or(Reason::CredentialMissing)?),
             None => None,
         };
+        if let Some(book) = book {
+            return self.signer_by_id(book, kid.as_deref(), |key| self.signed_by(terms, key, content));
+        }
+        let Some(ring) = ring else { return Ok(None) };
         let (mut candidates, is_known) = ring.candidates(kid.as_deref());
         let found = candidates.find(|key| self.signed_by(terms, key, content));
         // Without a key id a new key looks like a bad signature: both have the set looked at again.

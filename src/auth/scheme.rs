@@ -9,6 +9,7 @@ use super::challenge::{Challenge, Shape};
 use super::extract::{Format, ItemValue};
 use super::http_signature::Rules;
 use super::jwt::Jwt;
+use super::key_api::KeyApi;
 use super::list::HeaderList;
 use super::signature::{EcdsaForm, SignatureAlgorithm, Strength};
 use super::template::{Piece, Template};
@@ -176,6 +177,18 @@ impl Scheme {
         let replies = self.challenges.iter().flat_map(Challenge::templates);
         let covered = self.signature.rules().is_some_and(Rules::needs_url);
         covered || self.contents().iter().chain(checks).chain(replies).any(Template::reads_url)
+    }
+
+    /// What a 401 asks for.
+    #[must_use]
+    pub fn asks_for(&self) -> AsksFor {
+        let Signature { header, written, .. } = &self.signature;
+        match &**written {
+            _ if !header.eq_ignore_ascii_case("authorization") => AsksFor::Signature,
+            written if written.starts_with("Bearer ") => AsksFor::Bearer,
+            written if written.starts_with("Basic ") => AsksFor::Basic,
+            _ => AsksFor::Signature,
+        }
     }
 
     /// Whether a secret's text must be kept beside the key that is made of it.
@@ -511,6 +524,8 @@ pub struct KeySource {
     /// What the certificates must be that a token brings along (`x5c`, RFC 7515 section 4.1.6). They are read where a
     /// definition says so, and lead to authorities that the user names.
     pub chain: Option<Box<x509::Rules>>,
+    /// The API that gives the keys one by one, to whoever has an account there.
+    pub api: Option<Box<KeyApi>>,
 }
 
 /// A published set of keys.
@@ -557,11 +572,21 @@ impl Binding {
     }
 }
 
+/// What a 401 asks for, in the word of the authentication scheme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AsksFor {
+    /// A signature, or a token in a field of its own.
+    #[default]
+    Signature,
+    /// User and password (RFC 7617).
+    Basic,
+    /// A token in `Authorization` (RFC 6750).
+    Bearer,
+}
+
 /// What a provider wants of replies.
 #[derive(Debug, Clone, Default)]
 pub struct Replies {
-    /// Whether a denial asks for user and password (RFC 7617).
-    pub asks_for_basic: bool,
     /// Whether a denial has no body.
     pub denied_empty: bool,
     /// The body of a duplicate's acknowledgement.

@@ -191,7 +191,8 @@ fn as_text(config: &Config) -> String {
 /// Where keys come from that are not configured.
 fn keys_from(route: &Route) -> Option<String> {
     let fetched = route.network.keys.as_ref().map(|fetched| fetched.source().to_string());
-    fetched.or_else(|| Some(route.network.named.as_ref()?.certificates()?.whence()))
+    let named = || Some(route.network.named.as_ref()?.certificates()?.whence());
+    fetched.or_else(named).or_else(|| Some(route.network.by_id.as_ref()?.base().to_owned()))
 }
 
 /// What the sidecar will ask the network for; `check` itself asks nobody.
@@ -207,7 +208,10 @@ fn fetched(policy: &Policy) -> String {
             let confirms = if named.confirms() { "; subscriptions are confirmed" } else { "" };
             format!("{name}: certificates come from {}{confirms}", certificates.whence())
         });
-        keys.into_iter().chain(tokens).chain(named)
+        let by_id = route.network.by_id.as_ref();
+        let by_id =
+            by_id.map(|keys| format!("{name}: keys are fetched from {}, each when a message names it", keys.base()));
+        keys.into_iter().chain(tokens).chain(named).chain(by_id)
     };
     policy.routes.iter().flat_map(of_route).map(line).collect()
 }

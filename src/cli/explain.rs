@@ -1,13 +1,14 @@
-//! `explain`: an outcome, an anomaly or a setting in words, laid out from what [`govern`](crate::govern) knows.
+//! `explain`: an outcome, an anomaly or a setting in words, or the handbook of all, laid out from what
+//! [`govern`](crate::govern) knows.
 
-use serde_json::{Value, json};
+use clap::ValueEnum;
+use serde_json::{Map, Value, json};
 
-use crate::config::knobs::Knob;
-use crate::deny::{Level, Row};
-use crate::govern::explain::Topic;
+use crate::govern::explain::{KINDS, Kind, Topic};
+use crate::govern::handbook;
 
-use super::layout::{list, or_dash, table};
-use super::terminal::{FormatFlag, Paint};
+use super::layout::{list, table, wrap};
+use super::terminal::Paint;
 use super::{Exit, Failure, terminal};
 
 #[derive(clap::Args)]
@@ -17,47 +18,66 @@ Examples:
   hookwarden explain credential_invalid
   hookwarden explain rotation_missed
   hookwarden explain HOOKWARDEN_TLS
-  hookwarden explain ROUTE_TOLERANCE")]
+  hookwarden explain ROUTE_TOLERANCE
+  hookwarden explain --all --format markdown > handbook.md")]
 pub(super) struct Explain {
-    /// A reason code or an anomaly from a record, metric or response, or a variable's name; without one, all are listed
+    /// A code from a record, metric, response or report, or a variable's name; without one, all are listed
     #[arg(value_name = "CODE")]
     name: Option<String>,
-    #[command(flatten)]
-    format: FormatFlag,
+    /// All that can be explained, each in full: the handbook
+    #[arg(long, conflicts_with = "name")]
+    all: bool,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// For a page: headings, links and stable anchors
+    Markdown,
 }
 
 impl Explain {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
-        let Some(name) = &self.name else { return Ok(self.all()) };
+        let Some(name) = &self.name else { return Ok(self.every()) };
         let topic = Topic::find(name).ok_or_else(|| unknown(name))?;
-        if self.format.is_json() {
-            return Ok(terminal::print_json(&as_json(topic), Exit::Fine));
-        }
-        Ok(terminal::print(&as_text(topic, Paint::for_stdout()), Exit::Fine))
+        Ok(match self.format {
+            Format::Json => terminal::print_json(&as_json(topic), Exit::Fine),
+            Format::Text => terminal::print(&as_text(topic, Paint::for_stdout()), Exit::Fine),
+            Format::Markdown => terminal::print(handbook::entry(topic).trim_start(), Exit::Fine),
+        })
     }
 
-    fn all(&self) -> Exit {
-        if self.format.is_json() {
-            return terminal::print_json(&Topic::all().map(as_json).collect::<Vec<_>>(), Exit::Fine);
-        }
-        let (mut outcomes, mut anomalies, mut settings) = (Vec::new(), Vec::new(), Vec::new());
-        for topic in Topic::all() {
-            match topic {
-                Topic::Outcome(row) => outcomes.push([row.code.to_owned(), status(row), row.title.to_owned()]),
-                Topic::Anomaly(row) => anomalies.push([row.name.to_owned(), row.why.to_owned()]),
-                Topic::Global(knob) | Topic::Route(knob) => {
-                    settings.push([topic.name(), or_dash(Some(knob.default).filter(|text| !text.is_empty()))]);
-                }
+    fn every(&self) -> Exit {
+        match self.format {
+            Format::Json => terminal::print_json(&Topic::all().map(as_json).collect::<Vec<_>>(), Exit::Fine),
+            Format::Markdown => terminal::print(&handbook::markdown(), Exit::Fine),
+            Format::Text if self.all => {
+                let paint = Paint::for_stdout();
+                let texts: Vec<_> = Topic::all().map(|topic| as_text(topic, paint)).collect();
+                terminal::print(&texts.join("\n"), Exit::Fine)
             }
+            Format::Text => terminal::print(&index(), Exit::Fine),
         }
-        let text = format!(
-            "{}\n{}\n{}\nhookwarden explain NAME says more of each.\n",
-            table(["OUTCOME", "STATUS", "WHAT THE CLIENT READS"], &outcomes),
-            table(["ANOMALY", "WHY IT MATTERS"], &anomalies),
-            table(["VARIABLE", "DEFAULT"], &settings)
-        );
-        terminal::print(&text, Exit::Fine)
     }
+}
+
+/// All names, a line each.
+fn index() -> String {
+    let mut text: String = KINDS.iter().map(|kind| index_of(*kind) + "\n").collect();
+    text.push_str("hookwarden explain NAME says more of each.\n");
+    text
+}
+
+fn index_of(kind: Kind) -> String {
+    let row = |topic: Topic| [topic.name().into_owned(), topic.title().to_owned()];
+    let rows: Vec<_> = Topic::all().filter(|topic| topic.kind() == kind).map(row).collect();
+    table([&kind.name.to_uppercase(), "WHAT IT IS"], &rows)
 }
 
 fn unknown(name: &str) -> Failure {
@@ -65,91 +85,44 @@ fn unknown(name: &str) -> Failure {
         Some(nearest) => format!("did you mean {nearest}?"),
         None => "`hookwarden explain` lists all".to_owned(),
     };
-    Failure::usage(format!("{name:?} is neither a reason code, an anomaly nor a variable; {hint}"))
+    let nouns: Vec<_> = KINDS.iter().map(|kind| kind.noun).collect();
+    Failure::usage(format!("{name:?} is not known as {}; {hint}", nouns.join(" or ")))
 }
 
 fn as_text(topic: Topic, paint: Paint) -> String {
-    match topic {
-        Topic::Outcome(row) => {
-            let connection = if row.closes { "closes" } else { "stays open" };
-            let facts = [
-                ("what", row.what.to_owned()),
-                ("why", row.why.to_owned()),
-                ("do", row.fix.to_owned()),
-                ("status", status(row)),
-                ("client reads", client_reads(row)),
-                ("log", format!("{}; the connection {connection}", level(row))),
-            ];
-            format!("{}\n{}", paint.strong(row.code), list(&facts))
-        }
-        Topic::Anomaly(row) => {
-            let facts = [("what", row.what.to_owned()), ("why", row.why.to_owned()), ("do", row.fix.to_owned())];
-            format!("{}\n{}", paint.strong(row.name), list(&facts))
-        }
-        Topic::Global(knob) | Topic::Route(knob) => {
-            let default = if knob.default.is_empty() { "none" } else { knob.default };
-            let facts = [
-                ("what", knob.help.to_owned()),
-                ("accepts", knob.accepts.to_owned()),
-                ("default", default.to_owned()),
-                ("note", notes(knob)),
-            ];
-            format!("{}\n{}", paint.strong(&topic.name()), list(&facts))
-        }
+    let mut text = format!("{}\n", paint.strong(&topic.name()));
+    for (_, heading, part) in topic.lesson().parts() {
+        text.push_str(&format!("\n  {}\n{}", paint.strong(heading), wrap(part, 4)));
+    }
+    let facts: Vec<_> =
+        topic.facts().into_iter().map(|(name, value)| (name.replace('_', " "), plain(&value))).collect();
+    let facts: Vec<_> = facts.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    text.push_str(if facts.is_empty() { "" } else { "\n" });
+    text + &list(&facts)
+}
+
+/// A fact for people; empty where it does not hold.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
 }
 
 fn as_json(topic: Topic) -> Value {
-    match topic {
-        Topic::Outcome(row) => json!({
-            "kind": "outcome",
-            "code": row.code,
-            "status": (row.status > 0).then_some(row.status),
-            "level": level(row),
-            "closes": row.closes,
-            "title": row.title,
-            "what": row.what,
-            "why": row.why,
-            "fix": row.fix,
-        }),
-        Topic::Anomaly(row) => json!({
-            "kind": "anomaly",
-            "name": row.name,
-            "what": row.what,
-            "why": row.why,
-            "fix": row.fix,
-        }),
-        Topic::Global(knob) | Topic::Route(knob) => json!({
-            "kind": "variable",
-            "name": topic.name(),
-            "default": (!knob.default.is_empty()).then_some(knob.default),
-            "accepts": knob.accepts,
-            "help": knob.help,
-            "secret": knob.secret,
-        }),
+    let kind = topic.kind().name;
+    // What is a code in records and metrics is one here; a variable has a name.
+    let key = if kind == "outcome" { "code" } else { "name" };
+    let mut object = Map::new();
+    object.insert("kind".into(), json!(kind));
+    object.insert(key.into(), json!(topic.name()));
+    object.insert("title".into(), json!(topic.title()));
+    object.extend(topic.facts().into_iter().map(|(name, value)| (name.to_owned(), value)));
+    for (name, _, part) in topic.lesson().parts() {
+        object.insert(name.into(), json!(part));
     }
-}
-
-fn status(row: &Row) -> String {
-    if row.status == 0 { "the service's".to_owned() } else { row.status.to_string() }
-}
-
-fn client_reads(row: &Row) -> String {
-    match row.status {
-        0 => "what the service answers".to_owned(),
-        401 => format!("{}; the code only with HOOKWARDEN_ERROR_DETAIL=full, else unauthorized", row.title),
-        _ => row.title.to_owned(),
-    }
-}
-
-fn level(row: &Row) -> &'static str {
-    match row.level {
-        Level::Info => "info",
-        Level::Warn => "warn",
-        Level::Error => "error",
-    }
-}
-
-fn notes(knob: &Knob) -> String {
-    if knob.secret { "a secret: never printed".to_owned() } else { String::new() }
+    Value::Object(object)
 }

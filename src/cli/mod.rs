@@ -9,12 +9,15 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod audit;
 mod check;
 mod completions;
 mod curl;
 mod demo;
 mod draft;
+mod env_file;
 mod explain;
+mod findings;
 mod generate_key;
 mod healthcheck;
 mod http;
@@ -103,6 +106,8 @@ enum Command {
     Demo(demo::Demo),
     /// Check the configuration as `run` would, list all faults or the policy in effect, and leave
     Check(check::Check),
+    /// Hold the configuration, or Kubernetes objects, against the rules of the audit
+    Audit(Box<audit::Audit>),
     /// Make a correctly signed request, as a provider would send it
     Sign(Box<sign::Sign>),
     /// List the providers, or say how to set one up
@@ -123,6 +128,7 @@ impl Command {
             Self::Run(command) => command.run(),
             Self::Demo(command) => command.run(),
             Self::Check(command) => Ok(command.run()),
+            Self::Audit(command) => command.run(),
             Self::Sign(command) => command.run(),
             Self::Providers(command) => command.run(),
             Self::Explain(command) => command.run(),
@@ -141,6 +147,7 @@ Examples:
   hookwarden demo --once
   hookwarden providers stripe
   hookwarden check --format json
+  hookwarden audit --fail-on medium
   hookwarden explain replayed
 
 Exit codes:

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::auth::challenge::Challenge;
+use crate::auth::key_api::Credential;
 use crate::auth::scheme::{
     Binding, Encoding, Field, Jwks, KeyIdFrom, Proof, Scheme, SecretEncoding, Signature, SignaturePlace, TimeUnit,
     Timestamp, TimestampFrom,
@@ -399,6 +400,7 @@ fn told(scheme: &Scheme, place: Option<&Field>) -> String {
 /// Where a published set of keys is, and how a message names one of them.
 fn key_set(scheme: &Scheme) -> String {
     let place = match &scheme.key_source.jwks {
+        _ if scheme.key_source.api.is_some() => by_id(scheme),
         Jwks::None => return String::new(),
         Jwks::Somewhere => "published by the sender; in JWKS_FILE here".to_owned(),
         Jwks::At(url) => format!("published at {url}; in JWKS_FILE here"),
@@ -409,6 +411,18 @@ fn key_set(scheme: &Scheme) -> String {
         Some(KeyIdFrom::Capture(_)) => "; a message names its key beside the signature".to_owned(),
     };
     place + &named
+}
+
+/// Who is given keys one by one, and where.
+fn by_id(scheme: &Scheme) -> String {
+    let Some(api) = &scheme.key_source.api else { return String::new() };
+    let with = match &api.credential {
+        Credential::None => "anybody",
+        Credential::Bearer => "API_KEY_FILE",
+        Credential::ClientCredentials { .. } | Credential::InBody => "CLIENT_ID and CLIENT_SECRET_FILE",
+    };
+    let or = if scheme.key_source.jwks == Jwks::None { "SECRET_FILE" } else { "JWKS_FILE" };
+    format!("given one by one at {} to {with}; or in {or} here", api.base)
 }
 
 fn secret(scheme: &Scheme) -> String {

@@ -21,7 +21,11 @@ pub(super) struct Settings(Vec<(String, OsString)>);
 impl Settings {
     /// The process's environment, with what was set by flags in place of the same variables.
     pub(super) fn environment(&self) -> Environment {
-        let mut environment = capture();
+        self.over(capture())
+    }
+
+    /// Another environment, with what was set by flags in place of the same variables.
+    pub(super) fn over(&self, mut environment: Environment) -> Environment {
         for (name, value) in &self.0 {
             environment.set(name.as_str(), value);
         }

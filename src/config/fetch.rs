@@ -14,9 +14,9 @@ use crate::fetch::source::{Fetched, Known, Source};
 use crate::fetch::url::Url;
 use crate::policy::{Network, Route};
 
-use super::certificates;
 use super::reader::{Reader, without_newline};
 use super::values::{self, Parsed};
+use super::{certificates, key_api};
 
 /// What only means something beside `INTROSPECTION_URL`.
 const BESIDE: [&str; 2] = ["CLIENT_ID", "CLIENT_SECRET_FILE"];
@@ -47,7 +47,7 @@ pub(super) fn client(reader: &mut Reader<'_, '_>, routes: &[Route], trust: Trust
     let Trust { reach, authorities } = trust;
     let needs = |network: &Network| {
         let named = network.named.as_ref().is_some_and(|named| named.needs_network());
-        network.keys.is_some() || network.tokens.is_some() || named
+        network.keys.is_some() || network.tokens.is_some() || network.by_id.is_some() || named
     };
     if routes.iter().any(|route| needs(&route.network)) {
         let client = Client::new(authorities.as_deref(), reach);
@@ -79,11 +79,17 @@ pub(super) fn network(
     known: &mut Known,
 ) -> Network {
     let named = certificates::named(reader, scheme).map(|named| known.named(named));
-    Network { keys: keys(reader, scheme, trust, known), tokens: introspection(reader, scheme, trust, known), named }
+    let by_id = key_api::by_id(reader, scheme, trust, known);
+    Network {
+        keys: keys(reader, scheme, trust, known),
+        tokens: introspection(reader, scheme, trust, known),
+        named,
+        by_id,
+    }
 }
 
 /// The settings that say where keys stand, one of which is enough.
-const KEYS: [&str; 4] = ["JWKS_URL", "JWKS_FILE", "SECRET", "SECRET_FILE"];
+pub(super) const KEYS: [&str; 4] = ["JWKS_URL", "JWKS_FILE", "SECRET", "SECRET_FILE"];
 
 /// The keys that are fetched: from `JWKS_URL`, or where the provider publishes them and no other keys are set.
 fn keys(
@@ -144,7 +150,7 @@ fn introspection(
 ) -> Option<Arc<Introspector>> {
     if !reader.is_set("INTROSPECTION_URL") {
         for name in BESIDE {
-            if reader.is_set(name) {
+            if reader.is_set(name) && !key_api::asks_for(scheme, name) {
                 reader.fault(name, "is set, but there is no INTROSPECTION_URL");
             }
         }
@@ -158,26 +164,27 @@ fn introspection(
     }
     let url = reader.value("INTROSPECTION_URL", |text| url(text, &trust.reach));
     let id = reader.required("CLIENT_ID", |text| Ok(text.to_owned()));
-    let secret = client_secret(reader);
+    let secret = secret_of_file(reader, "CLIENT_SECRET_FILE");
     Some(known.introspector(Introspector::new(url?, &id?, &secret?)))
 }
 
-fn client_secret(reader: &mut Reader<'_, '_>) -> Option<zeroize::Zeroizing<Vec<u8>>> {
-    if !reader.is_set("CLIENT_SECRET_FILE") {
-        reader.fault("CLIENT_SECRET_FILE", "is required, and not set");
+/// A credential that stands in a file of its own.
+pub(super) fn secret_of_file(reader: &mut Reader<'_, '_>, name: &str) -> Option<zeroize::Zeroizing<Vec<u8>>> {
+    if !reader.is_set(name) {
+        reader.fault(name, "is required, and not set");
         return None;
     }
-    let (path, content) = reader.file("CLIENT_SECRET_FILE")?;
+    let (path, content) = reader.file(name)?;
     let secret = without_newline(&content.bytes);
     if secret.is_empty() {
-        reader.fault("CLIENT_SECRET_FILE", format!("{} is empty", path.display()));
+        reader.fault(name, format!("{} is empty", path.display()));
         return None;
     }
     Some(zeroize::Zeroizing::new(secret.to_vec()))
 }
 
 /// A URL that may be fetched, as far as can be told without looking up its name.
-fn url(text: &str, reach: &Reach) -> Parsed<Url> {
+pub(super) fn url(text: &str, reach: &Reach) -> Parsed<Url> {
     let url = Url::parse(text)?;
     let address = url.host().parse::<IpAddr>();
     if !url.is_tls() && !reach.permits_plaintext(address.clone().unwrap_or(Ipv4Addr::LOCALHOST.into())) {

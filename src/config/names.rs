@@ -46,7 +46,7 @@ fn is_global(variable: &str) -> bool {
 }
 
 /// Route and setting of a variable: the setting is the longest known ending that leaves a name.
-fn route_setting(variable: &str) -> Option<(&str, String)> {
+pub(super) fn route_setting(variable: &str) -> Option<(&str, String)> {
     let rest = variable.strip_prefix(PREFIX)?.strip_prefix("ROUTE_")?;
     let split = |form: String| {
         let name = rest.strip_suffix(&form)?.strip_suffix('_')?;

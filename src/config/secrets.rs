@@ -12,9 +12,9 @@ use crate::auth::scheme::{Jwks, Proof, Scheme};
 use crate::auth::signature::{KeySet, pem_blocks};
 use crate::policy::Network;
 
-use super::certificates;
 use super::files::{Content, Found, Look};
 use super::reader::{Reader, without_newline};
+use super::{certificates, key_api};
 
 /// The keys of a route, and the ring of those that come as a set.
 pub(super) fn keys_and_ring(
@@ -35,6 +35,13 @@ pub(super) fn keys_and_ring(
     if let Some(named) = &network.named {
         // The keys are the provider's; what is configured says for whom it must have signed.
         return keys(reader, scheme).map(|keys| (keys, Some(named.ring().clone())));
+    }
+    if let Some(by_id) = &network.by_id {
+        return Some((Keys::none(), Some(by_id.ring().clone())));
+    }
+    if key_api::is_wanted(reader, scheme) {
+        // What is wrong with it has been told.
+        return None;
     }
     if reader.is_set("JWKS_URL") || reader.is_set("INTROSPECTION_URL") {
         // What is wrong with it has been told; the others are asked for the sake of their own faults.
@@ -95,7 +102,8 @@ fn keys(reader: &mut Reader<'_, '_>, scheme: Option<&Scheme>) -> Option<Keys> {
                 }
                 Some(Jwks::None) | None => "",
             };
-            let problem = format!("neither it nor {other} is set, and a route needs a secret{or_set}");
+            let or_api = key_api::hint(scheme);
+            let problem = format!("neither it nor {other} is set, and a route needs a secret{or_set}{or_api}");
             reader.fault("SECRET_FILE", problem);
             return None;
         }

@@ -2,6 +2,7 @@
 
 mod fetch;
 mod front;
+mod key_api;
 mod own_providers;
 mod public_keys;
 mod routes;

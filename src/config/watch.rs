@@ -81,6 +81,11 @@ impl Watch {
         Some(Change { policy: None, faults })
     }
 
+    /// The settings as they were written.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
     /// The watched paths.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.seen.keys().map(|(path, _)| path.as_path())

@@ -1,4 +1,4 @@
-//! One bounded HTTPS exchange with a server that configuration names: GET, or a form by POST.
+//! One bounded HTTPS exchange with a server that configuration names: GET, or something by POST.
 //!
 //! The wire is the proxy's own (`http1`): its strict parser and its bounds hold for answers, too, and no further HTTP
 //! stack is linked for one request an hour. A connection is made to an address that was looked at
@@ -48,13 +48,26 @@ const MAX_INTERIM: usize = 4;
 /// What is asked, beside its URL.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
-    /// A form and the value of an `Authorization` field, to be sent by POST; else it is a GET.
-    pub form: Option<(&'a [u8], &'a str)>,
+    /// The value of an `Authorization` field.
+    pub authorization: Option<&'a str>,
+    /// A body and its media type, to be sent by POST; else it is a GET.
+    pub body: Option<(&'a [u8], &'a str)>,
     /// The most bytes that the answer's body may have.
     pub most: u64,
     /// How long all of it may take.
     pub patience: Duration,
 }
+
+impl Ask<'_> {
+    /// A GET that needs no credentials.
+    #[must_use]
+    pub const fn get(most: u64, patience: Duration) -> Self {
+        Self { authorization: None, body: None, most, patience }
+    }
+}
+
+/// The media type of forms.
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// An answer with status 200.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,7 +205,7 @@ async fn speak<IO: AsyncRead + AsyncWrite + Unpin>(
     deadline: Instant,
 ) -> Result<Answer, Fault> {
     let (method, head) = request_head(url, ask);
-    let body = ask.form.map_or(&b""[..], |(form, _)| form);
+    let body = ask.body.map_or(&b""[..], |(body, _)| body);
     write_all(&mut stream, [head.as_bytes(), body]).await.map_err(Fault::Broken)?;
     let mut buffer = Buffer::new();
     let head = final_head(&mut stream, &mut buffer, method).await?;
@@ -220,9 +233,9 @@ fn max_age_of(head: &ResponseHead, bytes: &[u8]) -> Option<Duration> {
 
 /// Wiped when it is dropped: it may hold a credential.
 fn request_head(url: &Url, ask: Ask<'_>) -> (&'static [u8], Zeroizing<String>) {
-    let method = if ask.form.is_some() { "POST" } else { "GET" };
+    let method = if ask.body.is_some() { "POST" } else { "GET" };
     // Room for all of it: a text that grows leaves copies of a credential behind.
-    let room = 256 + url.as_str().len() * 2 + ask.form.map_or(0, |(_, authorization)| authorization.len());
+    let room = 256 + url.as_str().len() * 2 + ask.authorization.map_or(0, str::len);
     let mut head = Zeroizing::new(String::with_capacity(room));
     // Writing to a text does not fail.
     let _ = write!(
@@ -232,12 +245,11 @@ fn request_head(url: &Url, ask: Ask<'_>) -> (&'static [u8], Zeroizing<String>) {
         url.authority(),
         env!("CARGO_PKG_VERSION"),
     );
-    if let Some((form, authorization)) = ask.form {
-        let _ = write!(
-            head,
-            "Authorization: {authorization}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n",
-            form.len(),
-        );
+    if let Some(authorization) = ask.authorization {
+        let _ = write!(head, "Authorization: {authorization}\r\n");
+    }
+    if let Some((body, kind)) = ask.body {
+        let _ = write!(head, "Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len());
     }
     head.push_str("\r\n");
     (method.as_bytes(), head)

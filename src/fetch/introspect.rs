@@ -14,7 +14,7 @@
 //! | [`AT_ONCE`] | a slow server holds that many requests, and the next are refused at once |
 
 mod table;
-mod wire;
+pub(super) mod wire;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +27,7 @@ use zeroize::Zeroizing;
 use crate::clock::Now;
 use crate::deny::{Denial, Reason};
 
-use super::client::{Answer, Ask, Client, Fault};
+use super::client::{Answer, Ask, Client, FORM, Fault};
 use super::url::Url;
 
 use table::{Fingerprint, Step, Table};
@@ -164,7 +164,8 @@ impl Introspector {
         let verdict = match self.slots.try_acquire() {
             Ok(_slot) => {
                 let form = form(token);
-                let ask = Ask { form: Some((&form, &self.authorization)), most: MOST, patience: PATIENCE };
+                let (authorization, body) = (Some(&**self.authorization), Some((&**form, FORM)));
+                let ask = Ask { authorization, body, most: MOST, patience: PATIENCE };
                 // On the heap: no other request should carry the room of a TLS session with it.
                 Box::pin(client.ask(&self.url, ask)).await.and_then(read)
             }

@@ -12,6 +12,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock::Now;
 
+use super::by_id::ById;
 use super::client::Client;
 use super::named::Named;
 use super::source::Fetched;
@@ -28,6 +29,8 @@ pub struct InForce {
     pub fetched: Vec<Arc<Fetched>>,
     /// What messages name.
     pub named: Vec<Arc<Named>>,
+    /// Keys that come one by one.
+    pub by_id: Vec<Arc<ById>>,
 }
 
 /// Keeps fresh what the policy in force names, with the client that it has; looks at once when it is woken. Never ends;
@@ -40,9 +43,15 @@ pub async fn keep(in_force: impl Fn() -> Option<InForce>, wake: &Notify) {
             _ = ticks.tick() => {}
             () = wake.notified() => {}
         }
-        let Some(InForce { client, fetched, named }) = in_force() else { continue };
+        let Some(InForce { client, fetched, named, by_id }) = in_force() else { continue };
         for named in named {
             if let Some(task) = named.take_task(Now::read()) {
+                let client = client.clone();
+                spawn_local(async move { task.run(&client).await });
+            }
+        }
+        for by_id in by_id {
+            if let Some(task) = by_id.take_task(Now::read(), getrandom::u64().unwrap_or_default()) {
                 let client = client.clone();
                 spawn_local(async move { task.run(&client).await });
             }

@@ -165,10 +165,10 @@ impl Named {
         let (address, most) = match what {
             Wanted::Certificate(address) => (address, MAX_ANSWER as u64),
             Wanted::Visit(address) => (address, LARGEST_PAGE),
-            Wanted::Keys => return Ok(()),
+            Wanted::Keys | Wanted::Key(_) => return Ok(()),
         };
         let url = Url::parse(address).map_err(|problem| Fault::Content(format!("cannot come: its URL {problem}")))?;
-        let answer = client.ask(&url, Ask { form: None, most, patience: PATIENCE }).await?;
+        let answer = client.ask(&url, Ask::get(most, PATIENCE)).await?;
         let (Wanted::Certificate(address), Some(certificates)) = (what, self.certificates()) else { return Ok(()) };
         let kept = certificates.put(address, &answer.body, Now::read());
         kept.map(|_| ()).map_err(|fault| Fault::Content(fault.to_string()))
@@ -194,7 +194,7 @@ impl Task {
             Wanted::Certificate(address) => ("a certificate", &**address),
             // The address of a confirmation holds its token.
             Wanted::Visit(address) => ("a confirmation", address.split('?').next().unwrap_or_default()),
-            Wanted::Keys => ("keys", ""),
+            Wanted::Keys | Wanted::Key(_) => ("keys", ""),
         };
         let mut state = self.named.state();
         match result {

@@ -56,19 +56,28 @@ impl Schedule {
 
     /// It has answered, with what is good for `max_age`. `dice` is random.
     pub fn answered(&mut self, now: Now, max_age: Option<Duration>, dice: u64) {
-        let good_for = max_age.unwrap_or(USUAL).clamp(BOUNDS.0, BOUNDS.1);
-        let earlier = random_below(good_for / 10, dice);
-        self.next = now.instant.checked_add(good_for.saturating_sub(earlier).max(BOUNDS.0));
+        self.next = now.instant.checked_add(good_for(max_age, dice));
         (self.failures, self.answered) = (0, true);
     }
 
     /// It has not answered, or not with anything of use. `dice` is random.
     pub fn failed(&mut self, now: Now, dice: u64) {
         let longest = if self.answered { PATIENCE } else { IMPATIENCE };
-        let most = FIRST_PAUSE.saturating_mul(1 << self.failures.min(MAX_DOUBLINGS)).min(longest);
-        self.next = now.instant.checked_add(FIRST_PAUSE.max(random_below(most, dice)));
+        self.next = now.instant.checked_add(pause(self.failures, longest, dice));
         self.failures = self.failures.saturating_add(1);
     }
+}
+
+/// How long an answer is good for, a little less at random so that replicas do not come at once.
+pub(super) fn good_for(max_age: Option<Duration>, dice: u64) -> Duration {
+    let good_for = max_age.unwrap_or(USUAL).clamp(BOUNDS.0, BOUNDS.1);
+    good_for.saturating_sub(random_below(good_for / 10, dice)).max(BOUNDS.0)
+}
+
+/// How long to wait after so many failures before, at random.
+pub(super) fn pause(failures: u32, longest: Duration, dice: u64) -> Duration {
+    let most = FIRST_PAUSE.saturating_mul(1 << failures.min(MAX_DOUBLINGS)).min(longest);
+    FIRST_PAUSE.max(random_below(most, dice))
 }
 
 /// Beyond this many the longest pause is reached.

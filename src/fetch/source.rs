@@ -13,6 +13,7 @@ use crate::auth::keyring::KeyRing;
 use crate::auth::signature::{KeySet, Strength};
 use crate::clock::Now;
 
+use super::by_id::ById;
 use super::client::{Answer, Ask, Client, Fault};
 use super::discovery;
 use super::introspect::Introspector;
@@ -143,7 +144,7 @@ impl Fetched {
     }
 
     async fn keys(&self, client: &Client) -> Result<New, Fault> {
-        let ask = Ask { form: None, most: MOST, patience: PATIENCE };
+        let ask = Ask::get(MOST, PATIENCE);
         let (url, strength) = match &self.source {
             Source::Keys { url, strength } => (url.clone(), *strength),
             Source::Issuer(issuer) => (keys_of_issuer(client, issuer, ask).await?, Strength::Usual),
@@ -235,6 +236,7 @@ pub struct Known {
     sources: Vec<Weak<Fetched>>,
     introspectors: Vec<Weak<Introspector>>,
     named: Vec<Weak<Named>>,
+    by_id: Vec<Weak<ById>>,
 }
 
 impl Known {
@@ -258,6 +260,23 @@ impl Known {
             self.named.push(Arc::downgrade(&new));
             new
         })
+    }
+
+    /// The API of keys like it that is in use; else itself, with the keys of one that gives the same to another account, or
+    /// to this one with another credential.
+    pub fn by_id(&mut self, new: ById) -> Arc<ById> {
+        self.by_id.retain(|known| known.strong_count() > 0);
+        let known: Vec<_> =
+            self.by_id.iter().filter_map(Weak::upgrade).filter(|known| known.gives_the_same(&new)).collect();
+        if let Some(known) = known.iter().find(|known| known.is_like(&new)) {
+            return known.clone();
+        }
+        let new = Arc::new(match known.last() {
+            Some(known) => new.with_keys_of(known),
+            None => new,
+        });
+        self.by_id.push(Arc::downgrade(&new));
+        new
     }
 
     /// The one like it that is in use, with what it remembers; else itself.

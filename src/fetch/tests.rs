@@ -15,7 +15,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::address::Reach;
-use super::client::{Answer, Ask, Client, Fault};
+use super::client::{Answer, Ask, Client, FORM, Fault};
 use super::url::Url;
 
 /// How a scripted server ends.
@@ -101,7 +101,7 @@ impl Server {
     }
 }
 
-const GET: Ask<'_> = Ask { form: None, most: 64, patience: Duration::from_secs(20) };
+const GET: Ask<'_> = Ask::get(64, Duration::from_secs(20));
 
 #[tokio::test(flavor = "current_thread")]
 async fn answers() {
@@ -156,7 +156,7 @@ async fn a_request_is_as_it_should_be() {
         "GET /keys?v=1 HTTP/1.1\r\nHost: localhost:{port}\r\nAccept: application/json, */*;q=0.5\r\nUser-Agent: hookwarden/{version}\r\nConnection: close\r\n\r\n"
     );
     assert_eq!(request.expect("a request"), expected);
-    let form = Ask { form: Some((b"token=abc", "Basic eDp5")), ..GET };
+    let form = Ask { authorization: Some("Basic eDp5"), body: Some((b"token=abc", FORM)), ..GET };
     let (answer, request) = server.ask(form, response, End::Farewell).await;
     answer.expect("an answer");
     let request = request.expect("a request");

@@ -1,10 +1,22 @@
-//! What `explain` knows: every outcome, every kind of anomaly and every setting, from the rows that the code itself runs on. Pure.
+//! What `explain` knows: every outcome, every kind of anomaly, every alert and every setting, from the rows that the code itself runs
+//! on. Pure.
+//!
+//! A further kind of topic is a variant: with its name, its kind, its title and its lesson it is listed, found, printed
+//! and part of the handbook.
+
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
 
 use crate::config::PREFIX;
 use crate::config::knobs::{GLOBAL, Knob, ROUTE};
-use crate::deny::{Reason, Row};
+use crate::deny::{Level, Reason, Row};
 use crate::observe::anomaly;
 use crate::suggest;
+
+use super::alerts::{self, ALERTS};
+use super::lesson::Lesson;
+use super::lessons;
 
 /// Something that can be explained.
 #[derive(Debug, Clone, Copy)]
@@ -13,42 +25,115 @@ pub enum Topic {
     Outcome(&'static Row),
     /// Something unusual.
     Anomaly(&'static anomaly::Row),
+    /// An alert of the rules for Prometheus.
+    Alert(&'static alerts::Row),
     /// A global setting.
     Global(&'static Knob),
     /// A setting of a route.
     Route(&'static Knob),
 }
 
+/// What kind of thing a topic is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind {
+    /// Its name, for programs.
+    pub name: &'static str,
+    /// The heading over all of its kind.
+    pub heading: &'static str,
+    /// What one such name is, in a sentence.
+    pub noun: &'static str,
+}
+
+const OUTCOME: Kind = Kind { name: "outcome", heading: "Outcomes", noun: "a reason code" };
+const ANOMALY: Kind = Kind { name: "anomaly", heading: "Anomalies", noun: "an anomaly" };
+const ALERT: Kind = Kind { name: "alert", heading: "Alerts", noun: "an alert" };
+const VARIABLE: Kind = Kind { name: "variable", heading: "Settings", noun: "a variable" };
+
+/// The kinds, in the order in which their topics stand.
+pub const KINDS: &[Kind] = &[OUTCOME, ANOMALY, ALERT, VARIABLE];
+
 impl Topic {
-    /// The name that it is asked for by: a reason's code, or a variable's full name.
+    /// The name that it is asked for by: a code, or a variable's full name.
     #[must_use]
-    pub fn name(self) -> String {
+    pub fn name(self) -> Cow<'static, str> {
         match self {
-            Self::Outcome(row) => row.code.to_owned(),
-            Self::Anomaly(row) => row.name.to_owned(),
-            Self::Global(knob) => format!("{PREFIX}{}", knob.name),
-            Self::Route(knob) => format!("{PREFIX}{ROUTES}<NAME>_{}", knob.name),
+            Self::Outcome(row) => row.code.into(),
+            Self::Anomaly(row) => row.name.into(),
+            Self::Alert(row) => row.name.into(),
+            Self::Global(knob) => format!("{PREFIX}{}", knob.name).into(),
+            Self::Route(knob) => format!("{PREFIX}{ROUTES}<NAME>_{}", knob.name).into(),
         }
     }
 
-    /// All topics: the outcomes in the order of the gates, the anomalies, then the settings.
+    /// What kind of thing it is.
+    #[must_use]
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Outcome(_) => OUTCOME,
+            Self::Anomaly(_) => ANOMALY,
+            Self::Alert(_) => ALERT,
+            Self::Global(_) | Self::Route(_) => VARIABLE,
+        }
+    }
+
+    /// What it is, in one line.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Outcome(row) => row.title,
+            Self::Anomaly(row) => row.why,
+            Self::Alert(row) => row.summary,
+            Self::Global(knob) | Self::Route(knob) => knob.help,
+        }
+    }
+
+    /// What is to be learnt of it.
+    #[must_use]
+    pub fn lesson(self) -> Lesson {
+        match self {
+            Self::Outcome(row) => lessons::of_outcome(row),
+            Self::Anomaly(row) => lessons::of_anomaly(row),
+            Self::Alert(row) => row.lesson(),
+            Self::Global(knob) | Self::Route(knob) => lessons::of_setting(knob, &self.name()),
+        }
+    }
+
+    /// What else is known of it, by name; what is null does not hold for it.
+    #[must_use]
+    pub fn facts(self) -> Vec<(&'static str, Value)> {
+        match self {
+            Self::Outcome(row) => vec![
+                ("status", json!((row.status > 0).then_some(row.status))),
+                ("level", json!(level(row))),
+                ("closes", json!(row.closes)),
+                ("client_reads", json!(client_reads(row))),
+            ],
+            Self::Anomaly(_) | Self::Alert(_) => Vec::new(),
+            Self::Global(knob) | Self::Route(knob) => vec![
+                ("accepts", json!(knob.accepts)),
+                ("default", json!((!knob.default.is_empty()).then_some(knob.default))),
+                ("secret", json!(knob.secret)),
+            ],
+        }
+    }
+
+    /// All topics, each kind together, in the order of [`KINDS`]: the outcomes in the order of the gates.
     pub fn all() -> impl Iterator<Item = Self> {
         let outcomes = Reason::all().map(|reason| Self::Outcome(reason.row()));
         let anomalies = anomaly::Kind::all().map(|kind| Self::Anomaly(kind.row()));
-        outcomes.chain(anomalies).chain(GLOBAL.iter().map(Self::Global)).chain(ROUTE.iter().map(Self::Route))
+        let alerts = ALERTS.iter().map(Self::Alert);
+        let settings = GLOBAL.iter().map(Self::Global).chain(ROUTE.iter().map(Self::Route));
+        outcomes.chain(anomalies).chain(alerts).chain(settings)
     }
 
-    /// The topic of that name. A reason's code is taken in either case; a variable with or without its prefix, for any
-    /// route, and with the `_FILE` that may stand for it.
+    /// The topic of that name. A code is taken in either case; a variable with or without its prefix, for any route, and
+    /// with the `_FILE` that may stand for it.
     #[must_use]
     pub fn find(name: &str) -> Option<Self> {
-        let (code, variable) = (name.to_ascii_lowercase(), name.to_ascii_uppercase());
-        if let Some(reason) = Reason::from_code(&code) {
-            return Some(Self::Outcome(reason.row()));
+        if let Some(topic) = Self::all().find(|topic| topic.name().eq_ignore_ascii_case(name)) {
+            return Some(topic);
         }
-        if let Some(kind) = anomaly::Kind::from_name(&code) {
-            return Some(Self::Anomaly(kind.row()));
-        }
+        let variable = name.to_ascii_uppercase();
         let bare = variable.strip_prefix(PREFIX).unwrap_or(&variable);
         let setting = |name: &str| match name.strip_prefix(ROUTES) {
             Some(field) => find_field(field).map(Self::Route),
@@ -60,22 +145,20 @@ impl Topic {
     /// The name of what was probably meant. Codes are written in lower case and variables in upper case, so what was
     /// written in one of them is looked for there first.
     #[must_use]
-    pub fn nearest(name: &str) -> Option<String> {
+    pub fn nearest(name: &str) -> Option<Cow<'static, str>> {
         let upper = name.to_ascii_uppercase();
         let bare = upper.strip_prefix(PREFIX).unwrap_or(&upper);
         let bare = bare.strip_prefix(ROUTES).unwrap_or(bare);
-        let is_code = |topic: &Self| matches!(topic, Self::Outcome(_) | Self::Anomaly(_));
-        let (outcomes, settings): (Vec<_>, Vec<_>) = Self::all().partition(is_code);
-        let (first, second) = if upper == name { (settings, outcomes) } else { (outcomes, settings) };
+        let (settings, codes): (Vec<_>, Vec<_>) = Self::all().partition(|topic| topic.kind() == VARIABLE);
+        let (first, second) = if upper == name { (settings, codes) } else { (codes, settings) };
         nearest_of(bare, &first).or_else(|| nearest_of(bare, &second)).map(Self::name)
     }
 }
 
 fn nearest_of(word: &str, topics: &[Topic]) -> Option<Topic> {
     let key = |topic: &Topic| match topic {
-        Topic::Outcome(row) => row.code.to_ascii_uppercase(),
-        Topic::Anomaly(row) => row.name.to_ascii_uppercase(),
         Topic::Global(knob) | Topic::Route(knob) => knob.name.to_owned(),
+        _ => topic.name().to_ascii_uppercase(),
     };
     let keys: Vec<_> = topics.iter().map(key).collect();
     let best = suggest::nearest(word, keys.iter().map(String::as_str))?;
@@ -95,6 +178,22 @@ fn find_field(text: &str) -> Option<&'static Knob> {
     ROUTE.iter().filter(ends).max_by_key(|knob| knob.name.len())
 }
 
+fn level(row: &Row) -> &'static str {
+    match row.level {
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
+    }
+}
+
+fn client_reads(row: &Row) -> String {
+    match row.status {
+        0 => "what the service answers".to_owned(),
+        401 => format!("{}; the code only with HOOKWARDEN_ERROR_DETAIL=full, else unauthorized", row.title),
+        _ => row.title.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +203,23 @@ mod tests {
         for topic in Topic::all() {
             let found = Topic::find(&topic.name()).map(Topic::name);
             assert_eq!(found, Some(topic.name()));
+        }
+    }
+
+    #[test]
+    fn kinds_stand_together_and_in_order() {
+        let mut kinds: Vec<_> = Topic::all().map(Topic::kind).collect();
+        kinds.dedup();
+        assert_eq!(kinds, KINDS);
+    }
+
+    #[test]
+    fn every_lesson_is_whole() {
+        for topic in Topic::all() {
+            for (name, _, text) in topic.lesson().parts() {
+                let ends = text.ends_with(['.', '?', '!']) && !text.contains("  ") && !text.contains('\n');
+                assert!(text.len() >= "Nothing.".len() && ends, "{}, {name}: {text:?}", topic.name());
+            }
         }
     }
 
@@ -131,6 +247,7 @@ mod tests {
         for (asked, expected) in [
             ("replaid", Some("replayed")),
             ("silense", Some("silence")),
+            ("HookwardenDwon", Some("HookwardenDown")),
             ("HOOKWARDEN_LISTN", Some("HOOKWARDEN_LISTEN")),
             ("ROUTE_PROVDER", Some("HOOKWARDEN_ROUTE_<NAME>_PROVIDER")),
             ("qqqqqqqqqq", None),

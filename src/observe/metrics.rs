@@ -308,7 +308,7 @@ mod tests {
             expires: Some(9),
             replay_window: Some(600.0),
             keys: vec![key],
-            fetched: Some(FetchSnapshot { keys: 2, since: Some(0), answers: 3, failures: 1 }),
+            fetched: Some(FetchSnapshot { keys: 2, wanted: Some(1), since: Some(0), answers: 3, failures: 1 }),
             introspection: Some(IntrospectionSnapshot {
                 questions: [("active", 4), ("inactive", 3), ("failure", 2), ("remembered", 1)],
                 entries: 5,
@@ -367,6 +367,7 @@ mod tests {
             "hookwarden_replay_unconfirmed_claims_total 3",
             "hookwarden_replay_late_settlements_total 4",
             r#"hookwarden_keys{route="github"} 2"#,
+            r#"hookwarden_keys_wanted{route="github"} 1"#,
             r#"hookwarden_keys_fetches_total{result="failure",route="github"} 1"#,
             r#"hookwarden_introspections_total{result="inactive",route="github"} 3"#,
             r#"hookwarden_introspection_entries{route="github"} 5"#,

@@ -27,6 +27,12 @@ pub const REVISION: &str = env!("HOOKWARDEN_BUILD_REVISION");
 /// The compiler that built it.
 pub const RUSTC: &str = env!("HOOKWARDEN_BUILD_RUSTC");
 
+/// When it was built, or its sources last changed, in seconds since the Unix epoch; `None` where that is not known.
+#[must_use]
+pub fn built() -> Option<u64> {
+    env!("HOOKWARDEN_BUILD_TIME").parse().ok()
+}
+
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Decision {

@@ -79,6 +79,8 @@ pub struct RouteSnapshot {
 pub struct FetchSnapshot {
     /// How many there are.
     pub keys: usize,
+    /// Ids that are still to be asked for, where keys come one by one.
+    pub wanted: Option<usize>,
     /// When they last came, in seconds since the Unix epoch; `None` where they never did.
     pub since: Option<u64>,
     /// How many times they came.
@@ -225,8 +227,13 @@ impl Snapshot {
         let age = gauges.family("keys_age_seconds", "Time since keys were last fetched.", labels)?;
         let help = "Attempts to fetch keys; what is fetched for several routes counts for each.";
         let fetches = gauges.counters("keys_fetches_total", help, &["route", "result"])?;
+        let help = "Key ids that messages named and that are still to be asked for, where keys come one by one.";
+        let wanted = gauges.family("keys_wanted", help, labels)?;
         for (name, fetched) in self.routes.iter().filter_map(|route| Some((route.name.as_str(), route.fetched?))) {
             keys.with_label_values(&[name]).set(float(fetched.keys as u64));
+            if let Some(count) = fetched.wanted {
+                wanted.with_label_values(&[name]).set(float(count as u64));
+            }
             if let Some(since) = fetched.since {
                 age.with_label_values(&[name]).set(float(self.now.unix_seconds().saturating_sub(since)));
             }

@@ -229,6 +229,7 @@ impl Exchange {
             allow: route.map(|route| &*route.allow),
             is_head: message.is_some_and(|message| message.method() == b"HEAD"),
             keep_alive,
+            asks_for: route.map(|route| route.scheme.asks_for()).unwrap_or_default(),
             replies: route.map(|route| &route.scheme.reply),
             echo: route.and_then(|route| gates::echo(route, message?)),
             now: self.started,

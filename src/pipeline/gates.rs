@@ -128,6 +128,9 @@ pub(super) fn key_is_current(route: &Route, verified: &Verified, now: Now) -> Re
     let Some(max_age) = route.secret_max_age else { return Ok(()) };
     let (since, reason) = if let Some(fetched) = &route.network.keys {
         (fetched.health().since.map(|since| since.as_secs()), Reason::KeysUnavailable)
+    } else if let Some(book) = route.network.by_id.as_ref().and_then(|by_id| by_id.book()) {
+        let page = verified.ring_key().and_then(PublicKey::kid).and_then(|id| book.find(id));
+        (page.map(|page| page.since().as_secs()), Reason::KeysUnavailable)
     } else {
         let key = verified.key_index().and_then(|index| route.keys.at(index));
         (key.and_then(|key| key.since), Reason::CredentialExpired)

@@ -349,12 +349,10 @@ impl Definition {
     }
 
     fn replies(&self) -> Result<Replies, Fault> {
-        let asks_for_basic = self.scheme == "basic";
-        let Some(text) = &self.reply else { return Ok(Replies { asks_for_basic, ..Replies::default() }) };
+        let Some(text) = &self.reply else { return Ok(Replies::default()) };
         let denied_empty =
             text.denied.as_deref().map_or(Ok(false), |text| word("reply.denied", text, &[("empty", true)]))?;
         Ok(Replies {
-            asks_for_basic,
             denied_empty,
             acknowledged: text.acknowledged.as_deref().map(Into::into),
             echo: text.echo.as_deref().map(|name| grammar::header_name("reply.echo", name)).transpose()?,

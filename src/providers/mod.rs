@@ -14,6 +14,7 @@ mod grammar;
 mod handshake;
 mod http_signature;
 mod jwt;
+mod key_api;
 mod public_key;
 mod text;
 

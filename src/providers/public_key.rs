@@ -52,7 +52,7 @@ fn algorithm(family: Family, text: &str) -> Result<SignatureAlgorithm, Fault> {
 /// Compiles where keys come from.
 pub(super) fn key_source(definition: &Definition, names: &Names<'_>) -> Result<KeySource, Fault> {
     let certificate = super::certificate::compile(definition, names)?;
-    let Some(KeysText { jwks, x5c, key_id, legacy }) = &definition.keys else {
+    let Some(KeysText { jwks, x5c, key_id, legacy, api }) = &definition.keys else {
         return Ok(KeySource { certificate, ..KeySource::default() });
     };
     if certificate.is_some() {
@@ -77,7 +77,11 @@ pub(super) fn key_source(definition: &Definition, names: &Names<'_>) -> Result<K
     let key_id = key_id.as_deref().map(|from| key_id_from(from, names)).transpose()?;
     let strength = if *legacy { Strength::Legacy } else { Strength::Usual };
     let chain = x5c.as_deref().map(|purpose| chain(definition, &jwks, purpose)).transpose()?;
-    Ok(KeySource { jwks, key_id, strength, certificate, chain })
+    let api = api.as_ref().map(super::key_api::compile).transpose()?.map(Box::new);
+    if api.is_some() && (chain.is_some() || definition.scheme != "jwt" && key_id.is_none()) {
+        return Err(fault("keys.api", "goes with key_id, or with a token, and without x5c"));
+    }
+    Ok(KeySource { jwks, key_id, strength, certificate, chain, api })
 }
 
 /// What a token's own certificates must be.

@@ -102,6 +102,24 @@ pub(super) struct KeysText {
     /// Whether RSA keys of 1024 bits are accepted.
     #[serde(default)]
     pub(super) legacy: bool,
+    pub(super) api: Option<KeyApiText>,
+}
+
+/// The API that gives keys one by one.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeyApiText {
+    pub(super) base: String,
+    pub(super) get: Option<String>,
+    pub(super) post: Option<String>,
+    pub(super) credential: Option<String>,
+    /// The path that tokens are asked for at.
+    pub(super) token: Option<String>,
+    pub(super) scope: Option<String>,
+    pub(super) key: Option<String>,
+    pub(super) jwk: Option<String>,
+    pub(super) ends: Option<String>,
+    pub(super) ids: Option<String>,
 }
 
 /// Where a message's certificate is, and what it must be.

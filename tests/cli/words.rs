@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use hookwarden::config::knobs;
 use hookwarden::deny::Reason;
-use hookwarden::observe::anomaly;
+use hookwarden::govern::explain::Topic;
 use hookwarden::providers;
 
 use super::{SECRET, code, command, json, run, stderr, stdout};
@@ -122,13 +122,15 @@ fn every_outcome_and_every_variable_is_explained() {
     let all = all.as_array().expect("a list");
     let told: BTreeSet<_> = all.iter().filter_map(|topic| topic["code"].as_str()).collect();
     assert_eq!(told, Reason::all().map(Reason::code).collect());
-    assert_eq!(all.len(), told.len() + anomaly::KINDS + knobs::GLOBAL.len() + knobs::ROUTE.len());
+    assert_eq!(all.len(), Topic::all().count());
     let table = stdout(&run(&["explain"], &[]));
     assert!(Reason::all().all(|reason| table.contains(reason.code())), "{table}");
     let text = stdout(&run(&["explain", "duplicate"], &[]));
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let row = Reason::Duplicate.row();
     assert!([row.what, row.why, row.fix].iter().all(|part| words(&text).contains(part)), "{text}");
+    let handbook = stdout(&run(&["explain", "--all", "--format", "markdown"], &[]));
+    assert!(Reason::all().all(|reason| handbook.contains(&format!("](#{})", reason.code().replace('_', "-")))));
     for name in ["HOOKWARDEN_TLS", "ROUTE_PATH", "HOOKWARDEN_ROUTE_GITHUB_SECRET_FILE"] {
         let output = run(&["explain", name], &[]);
         assert!(code(&output) == 0 && stdout(&output).contains("accepts"), "{output:?}");

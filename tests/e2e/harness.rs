@@ -21,6 +21,7 @@
 //! | [`Upstream`], [`Step`] | the service, by script |
 //! | [`Client`], [`Response`] | raw bytes to the sidecar, strictly framed answers back |
 //! | [`KeyServer`] | a server of keys and tokens, by script |
+//! | [`KeyApi`] | the APIs of eBay, Circle, Plaid and Atlassian that give keys one by one |
 //! | [`Kept`] | what providers sign with under certificates |
 //! | [`Certificate`] | TLS certificates, and a client that trusts them |
 //! | [`Authority`] | certificates of servers and clients, revocation, and TLS clients that resume |
@@ -37,6 +38,8 @@ use std::time::Duration;
 mod certificates;
 #[path = "harness/client.rs"]
 mod client;
+#[path = "harness/key_api.rs"]
+mod key_api;
 #[path = "harness/keys.rs"]
 mod keys;
 #[path = "harness/outcome.rs"]
@@ -54,6 +57,7 @@ mod upstream;
 
 pub(crate) use certificates::{Kept, certificate};
 pub(crate) use client::{Client, Response};
+pub(crate) use key_api::KeyApi;
 pub(crate) use keys::{Answer, KeyServer};
 pub(crate) use outcome::{Metrics, Outcome, Record};
 pub(crate) use pki::{Authority, Identity, ReadyClient, replace};

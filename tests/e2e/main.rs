@@ -13,6 +13,7 @@ mod forwarding;
 mod front;
 mod gates;
 mod keys;
+mod keys_by_id;
 mod limits;
 mod monitor;
 mod nothing_lost;

@@ -64,6 +64,11 @@ def hexadecimal(value):
     return value.hex().encode()
 
 
+def circle(message, headers):
+    signed = body("X-Circle-Signature", message, headers)
+    return with_time(signed, "X-Circle-Key-Id", message["kid"])
+
+
 def body(name, message, headers, **how):
     """The body alone."""
     return header(name, headers, message, message["body"].encode(), **how)
@@ -159,7 +164,7 @@ def ebay(message, headers):
     content = message["body"].encode()
     if headers is None:
         signature = base64.b64encode(sign(message, content, digest=SHA1)).decode()
-        envelope = {"alg": "ecdsa", "kid": "9936261a", "signature": signature, "digest": "SHA1"}
+        envelope = {"alg": "ecdsa", "kid": message["kid"], "signature": signature, "digest": "SHA1"}
         return {"X-EBAY-SIGNATURE": base64.b64encode(json.dumps(envelope).encode()).decode()}
     envelope = json.loads(base64.b64decode(headers["x-ebay-signature"]))
     return verifies(message, content, base64.b64decode(envelope["signature"]), digest=SHA1)
@@ -203,7 +208,7 @@ SENDERS = {
     "binance_pay": binance_pay,
     "bridge_xyz": bridge_xyz,
     "chip_collect": partial(body, "X-Signature"),
-    "circle": partial(body, "X-Circle-Signature"),
+    "circle": circle,
     "coinbase": partial(body, "CB-SIGNATURE"),
     "discord": discord,
     "ebay": ebay,

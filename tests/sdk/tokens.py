@@ -47,7 +47,7 @@ def hashed_url(message):
 def make(message, claims, algorithm, secret=None):
     """A token of our own making."""
     key = secret or message["private"]
-    return jwt.encode(claims, key, algorithm=algorithm)
+    return jwt.encode(claims, key, algorithm=algorithm, headers={"kid": message["kid"]})
 
 
 def read(message, token, algorithm, secret=None, **options):

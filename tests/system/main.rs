@@ -1,6 +1,6 @@
 //! The real binary among the programs that it will live with: the providers' own libraries, curl, OpenSSL, sslscan,
-//! nginx, `HAProxy` and Prometheus, all on loopback. `tests/run` installs them; one that is missing is a failure, never a
-//! skipped test.
+//! nginx, `HAProxy`, Prometheus, kustomize and Helm, all on loopback. `tests/run` installs them; one that is missing is a
+//! failure, never a skipped test.
 #![allow(clippy::expect_used, clippy::panic, reason = "in a test a surprise ends the test")]
 
 #[path = "../e2e/harness.rs"]
@@ -8,13 +8,18 @@ mod harness;
 
 mod command;
 mod curl;
+mod dashboard;
 mod fronts;
 mod instructions;
 mod libraries;
 mod monitoring;
 mod openssl;
+mod packaging;
 mod programs;
 mod proxies;
 mod sdks;
+#[allow(dead_code, reason = "the replay tests use what these do not")]
+#[path = "../replay/server.rs"]
+mod server;
 mod signing;
 mod tls;

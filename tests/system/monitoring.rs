@@ -63,17 +63,32 @@ fn prometheus_scrapes_answers_and_alerts() {
 }
 
 fn prometheus(folder: &str, proxy: &Sidecar, alertmanager: &Upstream) -> (Program, SocketAddr) {
+    let rules = format!("{folder}/rules.yml");
+    fs::write(&rules, RULES).expect("a file");
+    start_prometheus(folder, &[rules], &[proxy.admin()], alertmanager)
+}
+
+/// Starts a Prometheus in that folder that scrapes each second, as it would in a pod's namespace; gives its address.
+pub(crate) fn start_prometheus(
+    folder: &str,
+    rules: &[String],
+    targets: &[SocketAddr],
+    alertmanager: &Upstream,
+) -> (Program, SocketAddr) {
+    let target = |(index, target): (usize, &SocketAddr)| {
+        format!("{{targets: [\"{target}\"], labels: {{namespace: test, pod: test-{index}}}}}")
+    };
+    let targets: Vec<_> = targets.iter().enumerate().map(target).collect();
     let configuration = format!(
         r#"
 global: {{scrape_interval: 1s, evaluation_interval: 1s}}
-rule_files: ["{folder}/rules.yml"]
+rule_files: {rules:?}
 alerting: {{alertmanagers: [{{static_configs: [{{targets: ["{}"]}}]}}]}}
-scrape_configs: [{{job_name: sidecar, static_configs: [{{targets: ["{}"]}}]}}]
+scrape_configs: [{{job_name: sidecar, static_configs: [{}]}}]
 "#,
         alertmanager.address(),
-        proxy.admin()
+        targets.join(", ")
     );
-    fs::write(format!("{folder}/rules.yml"), RULES).expect("a file");
     fs::write(format!("{folder}/prometheus.yml"), configuration).expect("a file");
     let mut command = Command::new("prometheus");
     command.arg(format!("--config.file={folder}/prometheus.yml"));
@@ -86,16 +101,21 @@ scrape_configs: [{{job_name: sidecar, static_configs: [{{targets: ["{}"]}}]}}]
 
 /// The one value that an instant query gives.
 fn query_one(address: SocketAddr, query: &str) -> String {
+    let result = ask(address, query);
+    assert_eq!(result.len(), 1, "{query}: {result:?}");
+    result[0]["value"][1].as_str().expect("a number").to_owned()
+}
+
+/// All series that an instant query gives.
+pub(crate) fn ask(address: SocketAddr, query: &str) -> Vec<Value> {
     let mut client = Client::connect(address);
     let body = format!("query={}", percent_encoded(query));
     let head = "POST /api/v1/query HTTP/1.1\r\nHost: prometheus\r\nContent-Type: application/x-www-form-urlencoded";
     client.send(format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes());
     let response = client.read();
-    assert_eq!(response.status, 200, "{response:?}");
+    assert_eq!(response.status, 200, "{query}: {response:?}");
     let answer: Value = serde_json::from_slice(&response.body).expect("JSON");
-    let result = answer["data"]["result"].as_array().expect("a vector");
-    assert_eq!(result.len(), 1, "{query}: {answer}");
-    result[0]["value"][1].as_str().expect("a number").to_owned()
+    answer["data"]["result"].as_array().expect("a vector").clone()
 }
 
 fn percent_encoded(text: &str) -> String {

@@ -25,6 +25,9 @@ pub(crate) const ORIGIN: &str = "https://hooks.test";
 /// which a loaded machine may need to start Node.
 const AHEAD: Duration = Duration::from_secs(30);
 
+/// The id of the key that messages are signed with.
+pub(crate) const KEY_ID: &str = "6c5516e1-92dc-479e-a8ff-5a51992e0001";
+
 /// The libraries of one language.
 pub(crate) struct Language {
     pub(crate) program: &'static str,
@@ -157,6 +160,7 @@ impl Message {
             "body": self.body,
             "time": self.now.unix_seconds(),
             "id": format!("msg_{index}"),
+            "kid": KEY_ID,
             "url": self.url(),
             "headers": object(&self.fields),
         })

@@ -1,9 +1,35 @@
 //! What a provider's own library signs gets through, what we sign its library accepts, and neither takes what was
 //! changed on the way.
 
-use crate::harness::{Builder, Outcome, Sidecar, Signer, Upstream};
+use hookwarden::auth::signature::{PublicKey, Strength};
+
+use crate::harness::{Builder, KeyApi, Outcome, Sidecar, Signer, Upstream};
 use crate::libraries::{MESSAGES, NODE, PUBLIC_KEYS, PYTHON, TOKENS};
-use crate::sdks::{Headers, Language, Library, Message, ORIGIN};
+use crate::sdks::{Headers, KEY_ID, Language, Library, Message, ORIGIN};
+
+/// What is signed with private keys is checked with the keys that the providers' own APIs give to an account, by id.
+#[test]
+fn what_is_signed_is_forwarded_with_keys_that_the_provider_gives_one_by_one() {
+    for (language, provider) in [(&PUBLIC_KEYS, "ebay"), (&PUBLIC_KEYS, "circle"), (&TOKENS, "plaid")] {
+        let library = language.library(provider);
+        let (genuine, of_stranger) = (Message::sample(library, 1), Message::sample(library, 101));
+        let api = KeyApi::of(provider);
+        api.put(KEY_ID, PublicKey::from_text(&genuine.secret, Strength::Usual).expect("a key"));
+        let upstream = Upstream::start();
+        let builder = with_route(Sidecar::before(&upstream), &genuine);
+        let proxy = api.on(builder.unset(&format!("ROUTE_{}_SECRET", provider.to_uppercase())), provider).start();
+        let signed = language.sign(&[genuine, of_stranger]);
+        let [genuine, of_stranger] = [0, 1].map(|index| signed[index].0.request(&signed[index].1).bytes());
+        proxy.check(&genuine, &Outcome::of("keys_unavailable").on(provider));
+        proxy.wait_for_log("a key was fetched");
+        let refused = Outcome::of("credential_invalid").on(provider);
+        proxy.check(&of_stranger, &refused);
+        proxy.check(&signed[0].0.tampered().request(&signed[0].1).bytes(), &refused);
+        proxy.check(&genuine, &Outcome::forwarded(provider));
+        assert_eq!(upstream.last().values("x-hookwarden-key-id"), [KEY_ID]);
+        proxy.finish();
+    }
+}
 
 #[test]
 fn what_python_libraries_sign_is_forwarded() {

@@ -235,6 +235,9 @@ impl Case<'_> {
                 if let Some(index) = keys.position(|key| key.public_key().is_some_and(verifies)) {
                     return Ok(Some(Signer::Configured(index)));
                 }
+                if let Some(book) = self.site.key_ring.and_then(KeyRing::book) {
+                    return self.signer_by_id(book, kid, verifies);
+                }
                 Ok(ring.and_then(|ring| self.ring_signer(&ring, kid, verifies)))
             }
         }

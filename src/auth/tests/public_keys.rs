@@ -2,6 +2,8 @@
 
 use super::battery::battery;
 use super::*;
+use crate::auth::key_api::IdShape;
+use crate::auth::key_book::KeyBook;
 use crate::auth::keyring::{KeyRing, Wanted};
 use crate::auth::signature::{KeySet, PublicKey, Strength};
 
@@ -102,4 +104,44 @@ fn what_a_stranger_can_make_it_cost_is_bounded() {
     padded.headers.last_mut().expect("the signature").1 = format!("{wrong} {wrong} {value}");
     let denial = verify_with(&scheme, &Keys::none(), &ring, &padded).expect_err("too much to ask");
     assert_eq!(denial.reason, Reason::CredentialInvalid);
+}
+
+#[test]
+fn keys_by_id() {
+    let scheme = scheme(&format!(
+        "{ED25519}keys = {{ key_id = \"header:X-Kid\", api = {{ base = \"https://api.example\", get = \"/{{kid}}\" }} }}"
+    ));
+    let signed_by = |seed, kid: &str| {
+        let mut draft = signed(&scheme, &keys(&scheme, &[seed]), None);
+        draft.headers.retain(|(name, _)| name != "X-Kid");
+        draft.headers.push(("X-Kid".into(), kid.into()));
+        draft
+    };
+    let (ring, none, now) = (KeyRing::for_book(KeyBook::new(IdShape::Word)), Keys::none(), Now::read());
+    let check = |draft: &Draft, expected: Result<Option<&str>, Reason>, asked: &[&str]| {
+        let verdict = verify_with(&scheme, &none, &ring, draft).map_err(|denial| denial.reason);
+        let kid =
+            verdict.as_ref().map(|verified| verified.ring_key().and_then(PublicKey::kid)).map_err(|reason| *reason);
+        assert_eq!(kid, expected, "{draft:?}");
+        let asked: Vec<_> = asked.iter().map(|id| Wanted::Key((*id).into())).collect();
+        assert_eq!(ring.take_asked(), asked);
+    };
+    check(&signed_by(1, "a"), Err(Reason::KeysUnavailable), &["a"]);
+    let book = ring.book().expect("a book");
+    let put = |seed, kid| book.put(kid, sample(seed).labelled(Some(kid), None), now, Duration::from_secs(3600), None);
+    put(1, "a");
+    put(2, "b");
+    book.put_nobody("c", now);
+    check(&signed_by(1, "a"), Ok(Some("a")), &[]);
+    check(&signed_by(2, "b"), Ok(Some("b")), &[]);
+    check(&signed_by(1, "b"), Err(Reason::CredentialInvalid), &[]);
+    check(&signed_by(1, "c"), Err(Reason::CredentialInvalid), &[]);
+    // Another id may be good, whatever is here: its sender comes again.
+    check(&signed_by(1, "d"), Err(Reason::KeysUnavailable), &["d"]);
+    for kid in ["../a", "a/b", "a?b", "a b", "https://evil.example"] {
+        check(&signed_by(1, kid), Err(Reason::CredentialInvalid), &[]);
+    }
+    let mut without = signed_by(1, "a");
+    without.headers.pop();
+    check(&without, Err(Reason::CredentialMissing), &[]);
 }

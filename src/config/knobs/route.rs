@@ -245,6 +245,20 @@ pub const ROUTE: &[Knob] = &[
         "an https URL, with CLIENT_ID and CLIENT_SECRET_FILE",
         "The authorization server that is asked whether an opaque token is active (RFC 7662).",
     ),
-    Knob::new("CLIENT_ID", "", "a text", "As whom it is asked."),
+    Knob::new("CLIENT_ID", "", "a text", "As whom it is asked; or the account's id at a provider that gives its keys one by one."),
     Knob::new("CLIENT_SECRET_FILE", "", "a file that holds the secret", "The secret of CLIENT_ID.").secret(),
+    // An account at a provider that gives its keys one by one.
+    Knob::new(
+        "API_KEY_FILE",
+        "",
+        "a file that holds the key",
+        "The account's key at a provider that gives its public keys one by one to whoever has one (Circle).",
+    )
+    .secret(),
+    Knob::new(
+        "KEYS_API_URL",
+        "",
+        "an https URL without a slash at its end, such as https://sandbox.plaid.com",
+        "Where such a provider is asked, in the place of its usual address: its sandbox, or a product of another path.",
+    ),
 ];

@@ -63,7 +63,7 @@ pub(super) fn form(token: &[u8]) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(text.as_bytes().to_vec())
 }
 
-pub(super) fn basic(client_id: &str, client_secret: &[u8]) -> Zeroizing<String> {
+pub(in crate::fetch) fn basic(client_id: &str, client_secret: &[u8]) -> Zeroizing<String> {
     let mut pair = Zeroizing::new(String::with_capacity(1 + (client_id.len() + client_secret.len()) * 3));
     encode(&mut pair, client_id.as_bytes());
     pair.push(':');
@@ -73,7 +73,7 @@ pub(super) fn basic(client_id: &str, client_secret: &[u8]) -> Zeroizing<String> 
 }
 
 /// As forms are encoded (`application/x-www-form-urlencoded`): what is not plain is escaped.
-fn encode(text: &mut String, bytes: &[u8]) {
+pub(in crate::fetch) fn encode(text: &mut String, bytes: &[u8]) {
     for byte in bytes {
         if byte.is_ascii_alphanumeric() || b"-._".contains(byte) {
             text.push(char::from(*byte));

@@ -55,8 +55,13 @@ struct Shared {
     changed: Condvar,
 }
 
+/// What answers by what was asked.
+type Script = Arc<dyn Fn(&str) -> Answer + Send + Sync>;
+
 struct State {
     answer: Answer,
+    /// What answers in its place, unless it is asked at a special path.
+    script: Option<Script>,
     /// What is answered at one path alone.
     special: Vec<(String, Answer)>,
     asked: Vec<String>,
@@ -77,7 +82,7 @@ impl KeyServer {
             .expect("a good pair");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let state = Mutex::new(State { answer, special: Vec::new(), asked: Vec::new() });
+        let state = Mutex::new(State { answer, script: None, special: Vec::new(), asked: Vec::new() });
         let server = Self(Arc::new(Shared { directory, address, state, changed: Condvar::new() }));
         let (server_of_thread, config) = (Arc::downgrade(&server.0), Arc::new(config));
         spawn("key-server", move || {
@@ -107,7 +112,13 @@ impl KeyServer {
 
     /// Answers everything so from now on, but for what is answered at a path alone.
     pub(crate) fn answer(&self, answer: Answer) {
-        self.0.lock().answer = answer;
+        let mut state = self.0.lock();
+        (state.answer, state.script) = (answer, None);
+    }
+
+    /// Answers by what was asked from now on, a head and its body.
+    pub(crate) fn answer_by(&self, script: impl Fn(&str) -> Answer + Send + Sync + 'static) {
+        self.0.lock().script = Some(Arc::new(script));
     }
 
     /// Answers so at that path from now on.
@@ -150,9 +161,11 @@ impl Shared {
         let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
         let answer = {
             let mut state = self.lock();
+            let special = state.special.iter().find(|(known, _)| *known == path).map(|(_, answer)| answer.clone());
+            let by_script = || state.script.as_ref().map(|script| script(&request));
+            let answer = special.or_else(by_script).unwrap_or_else(|| state.answer.clone());
             state.asked.push(request);
-            let special = state.special.iter().find(|(known, _)| *known == path);
-            special.map_or_else(|| state.answer.clone(), |(_, answer)| answer.clone())
+            answer
         };
         self.changed.notify_all();
         match answer {

@@ -296,6 +296,11 @@ impl Sidecar {
         }
     }
 
+    /// The lines of the operational log that were waited for, and all before them.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.heard.borrow().clone()
+    }
+
     /// Asks it to stop, as Kubernetes does.
     pub(crate) fn terminate(&self) {
         self.signal(Signal::TERM);
