@@ -19,8 +19,8 @@
 //!
 //! Beside the way: `deny` (the closed list of outcomes), `clock` (the only reader of clocks), `json`, `policy` (what is
 //! permitted), `config` (what we were told), `fetch` (keys from the network), `drain` (stopping without loss), `admin`
-//! (health, metrics, status), `serve` (composition), `govern` (explanations, the audit log's chain), `suggest` (what was
-//! meant), `cli`.
+//! (health, metrics, status), `serve` (composition), `assess` (attacks that an owner wants tried), `inject` (the sidecar put
+//! into pods), `govern` (explanations, the audit, the audit log's chain), `suggest` (what was meant), `cli`.
 //!
 //! What always holds:
 //! 1. Nothing reaches the service before the last gate has said yes; the forward room takes nothing but an
@@ -32,6 +32,7 @@
 //! 5. Everything that grows has a bound, and a stated answer when it is full.
 
 pub mod admin;
+pub mod assess;
 pub mod auth;
 pub mod cli;
 pub mod clock;
@@ -42,6 +43,7 @@ pub mod fetch;
 pub mod forward;
 pub mod govern;
 pub mod http1;
+pub mod inject;
 pub mod inspect;
 pub mod json;
 pub mod limits;

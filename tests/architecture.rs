@@ -89,6 +89,7 @@ const ARROWS: &[(&str, &[&str], &str)] = &[
         "composes the rooms",
     ),
     ("suggest", &[], "finds the nearest word"),
+    ("inject", &["suggest"], "pure: pods and manifests in, pods and manifests out; asks no cluster"),
     (
         "govern",
         &["config", "deny", "observe::anomaly", "observe::chain", "suggest"],
@@ -103,6 +104,7 @@ const PLACES: &[(&str, &[&str], &str)] = &[
     ("httparse::", &["http1/"], "one tokeniser, behind one strict pass"),
     ("dashmap::", &["replay/"], "the one shared table of the hot path"),
     ("redis::", &["replay/shared/"], "whoever claims knows nothing of servers"),
+    ("granit_parser::", &["inject/text/"], "only manifests are YAML"),
     ("axum::", &["admin/", "cli/demo/"], "the hot path's HTTP is our own"),
     ("clap::", &["cli/"], "flags are the command line's business"),
     ("prometheus::", &["observe/", "serve.rs"], "only records move counters; the composition passes its error on"),

@@ -282,6 +282,26 @@ impl Key {
         Ok(Self { id: id.as_str().into(), since: *since, material: Material::Private(Box::new(key)), secret: pin })
     }
 
+    /// A shared key of exactly these bytes, however few and however weak: what an attacker tries. `None` where the
+    /// scheme's keys come in pairs, or are made otherwise.
+    #[must_use]
+    pub fn of_bytes(scheme: &Scheme, bytes: &[u8]) -> Option<Self> {
+        let material = match &scheme.proof {
+            Proof::Hmac { algorithm, .. } if scheme.secret.key.is_none() => Material::Mac(Mac::new(*algorithm, bytes)?),
+            Proof::Token => {
+                Material::Token { digest: Sha256::digest(bytes).into(), text: Zeroizing::new(bytes.to_vec()) }
+            }
+            Proof::Jwt(jwt) => match &jwt.algorithms {
+                Algorithms::Shared(hashes) => Material::TokenMacs(token_macs(hashes, "1", bytes).ok()?),
+                Algorithms::Public(_) => return None,
+            },
+            Proof::Hmac { .. } | Proof::Digest { .. } | Proof::PublicKey { .. } | Proof::ClientCertificate => {
+                return None;
+            }
+        };
+        Some(Self { id: "1".into(), since: None, material, secret: None })
+    }
+
     /// The key that forwarded requests are signed with anew: a Standard Webhooks key, `whsec_` and base64.
     ///
     /// # Errors

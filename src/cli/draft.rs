@@ -1,14 +1,16 @@
-//! A draft made complete, as its provider would send it, and written as bytes.
+//! A draft written as bytes.
 
 use std::fmt::Write;
 
 use data_encoding::HEXLOWER;
 
-use crate::auth::scheme::{Field, Scheme};
-use crate::auth::sign::{self, Draft};
+use crate::auth::sign::Draft;
 use crate::http1::Head;
 
 use super::http::Url;
+
+/// Adds what a provider sends beside what it signs.
+pub(super) use crate::auth::sign::complete_sample as complete;
 
 /// The fields that say where the request goes and where it ends; they are made from the URL and the body.
 const MADE: [&str; 5] = ["Host", "Content-Length", "Transfer-Encoding", "Connection", "Expect"];
@@ -16,21 +18,6 @@ const MADE: [&str; 5] = ["Host", "Content-Length", "Transfer-Encoding", "Connect
 /// Whether a field is made from the URL and the body, so that nobody else may set it.
 pub(super) fn is_made(name: &str) -> bool {
     MADE.iter().any(|made| made.eq_ignore_ascii_case(name))
-}
-
-/// Adds what a provider sends beside what it signs: the content's type, and the event's type and the delivery's id
-/// where these stand in header fields. A field that is there already stays as it is.
-pub(super) fn complete(scheme: &Scheme, draft: &mut Draft) {
-    if !has(draft, "Content-Type") {
-        draft.headers.push(("Content-Type".into(), sign::content_type(scheme, &draft.body).into()));
-    }
-    for (field, value) in [(&scheme.event, "sample".to_owned()), (&scheme.delivery_id, random_hex())] {
-        if let Some(Field::Header(name)) = field
-            && !has(draft, name)
-        {
-            draft.headers.push((name.to_string(), value));
-        }
-    }
 }
 
 /// The draft as the bytes of one request.
@@ -62,8 +49,4 @@ pub(super) fn random() -> [u8; 16] {
     let mut bytes = [0; 16];
     let _ = getrandom::fill(&mut bytes);
     bytes
-}
-
-fn has(draft: &Draft, name: &str) -> bool {
-    draft.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name))
 }

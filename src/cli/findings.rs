@@ -88,17 +88,8 @@ impl FindingFlags {
 /// A report for people.
 pub(super) fn as_text(report: &Report, paint: Paint) -> String {
     let mut text = format!("{}: {}\n\n", report.kind, report.subject);
-    for finding in &report.findings {
-        let mark = format!("{:8}", finding.severity.name());
-        let mark = if finding.severity >= Severity::High { paint.bad(&mark) } else { paint.strong(&mark) };
-        let facts = [
-            ("where", finding.place.to_string()),
-            ("seen", finding.evidence.clone()),
-            ("why", finding.rule.why.to_owned()),
-            ("do", finding.remedy.to_string()),
-            ("see", finding.rule.references.join(", ")),
-        ];
-        text += &format!("{mark}  {}  {}\n{}\n", finding.rule.code, finding.rule.title, list(&facts));
+    for group in report.groups() {
+        text += &as_group(&group, paint);
     }
     for accepted in &report.accepted {
         let (finding, until) = (&accepted.finding, &accepted.until);
@@ -114,6 +105,24 @@ pub(super) fn as_text(report: &Report, paint: Paint) -> String {
         text += &wrap(&format!("note: {note}"), 0);
     }
     text + &summary(report, paint)
+}
+
+/// The findings of one rule that are equally bad.
+fn as_group(group: &[&Finding], paint: Paint) -> String {
+    let Some(first) = group.first() else { return String::new() };
+    let mark = format!("{:8}", first.severity.name());
+    let mark = if first.severity >= Severity::High { paint.bad(&mark) } else { paint.strong(&mark) };
+    let mut facts: Vec<_> =
+        group.iter().map(|finding| ("at", format!("{}: {}", finding.place, finding.evidence))).collect();
+    let same = group.iter().all(|finding| finding.remedy == first.remedy);
+    // Many places of one kind have many remedies that differ in a name.
+    let remedy = if same { &first.remedy } else { first.rule.remedy };
+    facts.extend([
+        ("why", first.rule.why.to_owned()),
+        ("do", remedy.to_owned()),
+        ("see", first.rule.references.join(", ")),
+    ]);
+    format!("{mark}  {}  {}\n{}\n", first.rule.code, first.rule.title, list(&facts))
 }
 
 fn summary(report: &Report, paint: Paint) -> String {

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod assess;
 mod audit;
 mod check;
 mod completions;
@@ -21,6 +22,7 @@ mod findings;
 mod generate_key;
 mod healthcheck;
 mod http;
+mod inject;
 mod layout;
 mod providers;
 mod run;
@@ -108,6 +110,8 @@ enum Command {
     Check(check::Check),
     /// Hold the configuration, or Kubernetes objects, against the rules of the audit
     Audit(Box<audit::Audit>),
+    /// Attack an endpoint that you own, Hookwarden or not, and say what held and what broke
+    Assess(Box<assess::Assess>),
     /// Make a correctly signed request, as a provider would send it
     Sign(Box<sign::Sign>),
     /// List the providers, or say how to set one up
@@ -116,6 +120,8 @@ enum Command {
     Explain(explain::Explain),
     /// Say whether audit logs are what the sidecar wrote: nothing changed, taken out or put in
     VerifyLog(verify_log::VerifyLog),
+    /// Put the sidecar into Kubernetes manifests, or take it out: text in, text out
+    Inject(Box<inject::Inject>),
     /// Ask a running sidecar whether it is ready, as a container's health check
     Healthcheck(healthcheck::Healthcheck),
     /// Print a completion script for a shell
@@ -129,10 +135,12 @@ impl Command {
             Self::Demo(command) => command.run(),
             Self::Check(command) => Ok(command.run()),
             Self::Audit(command) => command.run(),
+            Self::Assess(command) => command.run(),
             Self::Sign(command) => command.run(),
             Self::Providers(command) => command.run(),
             Self::Explain(command) => command.run(),
             Self::VerifyLog(command) => command.run(),
+            Self::Inject(command) => command.run(),
             Self::Healthcheck(command) => command.run(),
             Self::Completions(command) => Ok(command.run()),
         }

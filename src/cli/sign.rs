@@ -40,9 +40,8 @@ Examples:
   hookwarden sign --provider custom --secret-file key --signature-header X-Signature
   hookwarden sign --provider discord --generate-key key.pem")]
 pub(super) struct Sign {
-    /// The provider's id, or `custom`
-    #[arg(long, value_name = "ID")]
-    provider: String,
+    #[command(flatten)]
+    sender: SenderFlags,
     #[command(flatten)]
     secret: SecretFlags,
     /// The URL that the provider would call [default: that of `--send`, else `http://127.0.0.1:8443/hooks/ID`]
@@ -67,6 +66,14 @@ pub(super) struct Sign {
     output: Output,
     #[command(flatten)]
     format: FormatFlag,
+}
+
+/// Whose part is played.
+#[derive(clap::Args)]
+pub(super) struct SenderFlags {
+    /// The provider's id, or `custom`
+    #[arg(long, value_name = "ID")]
+    pub(super) provider: String,
     #[command(flatten)]
     token: TokenFlags,
     #[command(flatten)]
@@ -173,9 +180,9 @@ impl Sign {
         if is_stdin(&self.secret.source.secret_file) && is_stdin(&self.body.body_file) {
             return Err(Failure::usage("standard input can be the secret or the body, not both"));
         }
-        let scheme = self.scheme()?;
+        let scheme = self.sender.scheme()?;
         if let Some(file) = &self.secret.source.generate_key {
-            return generate_key::run(&self.provider, &scheme, file, self.format);
+            return generate_key::run(&self.sender.provider, &scheme, file, self.format);
         }
         let key = Key::for_signing(&scheme, &self.secret.read()?).map_err(Failure::usage)?;
         let now = self.now()?;
@@ -191,8 +198,57 @@ impl Sign {
         }
     }
 
+    fn now(&self) -> Result<Now, Failure> {
+        let now = Now::read();
+        let Some(text) = &self.time else { return Ok(now) };
+        let since_1970 = |time: jiff::Timestamp| Duration::try_from(time.as_duration()).ok();
+        let wall = text.parse().ok().and_then(since_1970);
+        let wall = wall.ok_or_else(|| Failure::usage(format!("--time {text:?} is not like 2026-01-31T12:00:00Z")))?;
+        Ok(Now { wall, ..now })
+    }
+
+    fn draft(&self, scheme: &Scheme, now: Now) -> Result<Draft, Failure> {
+        let url = self.url.clone().or_else(|| self.send.clone());
+        let url = url.unwrap_or_else(|| format!("http://127.0.0.1:8443/hooks/{}", self.sender.provider));
+        Url::parse(&url).map_err(Failure::usage)?;
+        let body = match (&self.body.body, &self.body.body_file) {
+            (Some(text), _) => text.clone().into_bytes(),
+            (None, Some(path)) => read(path)?.to_vec(),
+            (None, None) => sample_body(scheme, now),
+        };
+        let headers = self.headers.iter().map(|text| header(text)).collect::<Result<_, _>>()?;
+        Ok(Draft { method: self.method.clone(), url, headers, body })
+    }
+
+    /// The signed URL may be the public one; the request goes to where it is to be sent.
+    fn send(&self, to: &str, mut draft: Draft) -> Result<Exit, Failure> {
+        to.clone_into(&mut draft.url);
+        let bytes = draft::to_bytes(&draft).map_err(Failure::usage)?;
+        let url = Url::parse(to).map_err(Failure::usage)?;
+        if !url.is_plain() {
+            return Err(Failure::usage(format!(
+                "--send {to}: only http:// can be sent to; --output curl works for https://"
+            )));
+        }
+        let response = url.exchange(&draft.method, &bytes, PATIENCE);
+        let response = response.map_err(|error| Failure::unavailable(format!("{to}: {error}")))?;
+        let exit = if (200..300).contains(&response.status) { Exit::Fine } else { Exit::Negative };
+        if self.format.is_json() {
+            let mut sent = as_json(&draft);
+            sent["response"] = json!({
+                "status": response.status,
+                "headers": headers_as_json(&response.headers),
+                "body": String::from_utf8_lossy(&response.body),
+            });
+            return Ok(terminal::print_json(&sent, exit));
+        }
+        Ok(terminal::print(&as_text(&response), exit))
+    }
+}
+
+impl SenderFlags {
     /// The scheme, with what its tokens are to say.
-    fn scheme(&self) -> Result<std::sync::Arc<Scheme>, Failure> {
+    pub(super) fn scheme(&self) -> Result<std::sync::Arc<Scheme>, Failure> {
         let scheme = self.provider_scheme()?;
         if self.token.issuer.is_none() && self.token.audience.is_none() && self.token.claims.is_empty() {
             return Ok(scheme);
@@ -235,71 +291,29 @@ impl Sign {
         }
         Ok(providers::custom(&fields).map_err(told)?.into())
     }
-
-    fn now(&self) -> Result<Now, Failure> {
-        let now = Now::read();
-        let Some(text) = &self.time else { return Ok(now) };
-        let since_1970 = |time: jiff::Timestamp| Duration::try_from(time.as_duration()).ok();
-        let wall = text.parse().ok().and_then(since_1970);
-        let wall = wall.ok_or_else(|| Failure::usage(format!("--time {text:?} is not like 2026-01-31T12:00:00Z")))?;
-        Ok(Now { wall, ..now })
-    }
-
-    fn draft(&self, scheme: &Scheme, now: Now) -> Result<Draft, Failure> {
-        let url = self.url.clone().or_else(|| self.send.clone());
-        let url = url.unwrap_or_else(|| format!("http://127.0.0.1:8443/hooks/{}", self.provider));
-        Url::parse(&url).map_err(Failure::usage)?;
-        let body = match (&self.body.body, &self.body.body_file) {
-            (Some(text), _) => text.clone().into_bytes(),
-            (None, Some(path)) => read(path)?.to_vec(),
-            (None, None) => sample_body(scheme, now),
-        };
-        let headers = self.headers.iter().map(|text| header(text)).collect::<Result<_, _>>()?;
-        Ok(Draft { method: self.method.clone(), url, headers, body })
-    }
-
-    /// The signed URL may be the public one; the request goes to where it is to be sent.
-    fn send(&self, to: &str, mut draft: Draft) -> Result<Exit, Failure> {
-        to.clone_into(&mut draft.url);
-        let bytes = draft::to_bytes(&draft).map_err(Failure::usage)?;
-        let url = Url::parse(to).map_err(Failure::usage)?;
-        if !url.is_plain() {
-            return Err(Failure::usage(format!(
-                "--send {to}: only http:// can be sent to; --output curl works for https://"
-            )));
-        }
-        let response = url.exchange(&draft.method, &bytes, PATIENCE);
-        let response = response.map_err(|error| Failure::unavailable(format!("{to}: {error}")))?;
-        let exit = if (200..300).contains(&response.status) { Exit::Fine } else { Exit::Negative };
-        if self.format.is_json() {
-            let mut sent = as_json(&draft);
-            sent["response"] = json!({
-                "status": response.status,
-                "headers": headers_as_json(&response.headers),
-                "body": String::from_utf8_lossy(&response.body),
-            });
-            return Ok(terminal::print_json(&sent, exit));
-        }
-        Ok(terminal::print(&as_text(&response), exit))
-    }
 }
 
 impl SecretFlags {
     /// The one key that is asked for.
     fn read(&self) -> Result<KeyText, Failure> {
-        let keys = match (&self.source.secret, &self.source.secret_file) {
-            (Some(text), _) => vec![KeyText::new("1", text.as_bytes())],
-            (None, Some(path)) if path.as_os_str() == "-" => config::keys_of_lines(&read(path)?),
-            (None, Some(path)) => config::keys_at(path).map_err(Failure::usage)?,
-            (None, None) => Vec::new(),
-        };
-        let ids: Vec<_> = keys.iter().map(|key| key.id.clone()).collect();
-        let wanted = |key: &KeyText| self.key_id.as_ref().is_none_or(|id| *id == key.id);
-        keys.into_iter().find(wanted).ok_or_else(|| match &self.key_id {
-            Some(id) => Failure::usage(format!("there is no key {id:?}; there are {}", ids.join(", "))),
-            None => Failure::usage("--secret-file holds no key"),
-        })
+        read_key(self.source.secret.as_deref(), self.source.secret_file.as_deref(), self.key_id.as_deref())
     }
+}
+
+/// The key of that id, or the first, of a secret's text or file.
+pub(super) fn read_key(text: Option<&str>, file: Option<&Path>, id: Option<&str>) -> Result<KeyText, Failure> {
+    let keys = match (text, file) {
+        (Some(text), _) => vec![KeyText::new("1", text.as_bytes())],
+        (None, Some(path)) if path.as_os_str() == "-" => config::keys_of_lines(&read(path)?),
+        (None, Some(path)) => config::keys_at(path).map_err(Failure::usage)?,
+        (None, None) => Vec::new(),
+    };
+    let ids: Vec<_> = keys.iter().map(|key| key.id.clone()).collect();
+    let wanted = |key: &KeyText| id.is_none_or(|id| *id == key.id);
+    keys.into_iter().find(wanted).ok_or_else(|| match id {
+        Some(id) => Failure::usage(format!("there is no key {id:?}; there are {}", ids.join(", "))),
+        None => Failure::usage("--secret-file holds no key"),
+    })
 }
 
 impl CustomFlags {
@@ -320,7 +334,7 @@ impl CustomFlags {
 }
 
 /// A bounded file, or standard input.
-fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let source: Box<dyn Read> = if path.as_os_str() == "-" {
         Box::new(io::stdin().lock())
     } else {
@@ -335,7 +349,7 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     Ok(bytes)
 }
 
-fn header(text: &str) -> Result<(String, String), Failure> {
+pub(super) fn header(text: &str) -> Result<(String, String), Failure> {
     let Some((name, value)) = text.split_once(':') else {
         return Err(Failure::usage(format!("--header {text:?} is not like 'Name: value'")));
     };

@@ -67,6 +67,15 @@ pub(super) fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "hookwarden: {text}");
 }
 
+/// Says on standard error how far something is, on one line that the next replaces; nothing where nobody watches.
+/// An empty text takes the line away.
+pub(super) fn progress(text: &str) {
+    if io::stderr().is_terminal() {
+        // To the line's start, and clear it (ECMA-48 section 8.3.41, EL).
+        let _ = write!(io::stderr().lock(), "\r\x1b[K{text}");
+    }
+}
+
 /// Whether standard error takes colours.
 pub(super) fn colours_on_stderr() -> bool {
     io::stderr().is_terminal() && !settings::no_colour()

@@ -44,7 +44,7 @@ pub use own_providers::providers_at;
 pub use process::chain_key;
 pub use secrets::{keys_at, keys_of_lines};
 pub use stand_in::stand_in;
-pub use survey::{Survey, survey};
+pub use survey::{Survey, is_secret, survey};
 pub use watch::{Change, Watch};
 
 use crate::limits::Terms;

@@ -121,7 +121,6 @@ impl Made<'_> {
         }
         for name in TLS {
             self.leave_out(&format!("{PREFIX}{name}"));
-            self.unknown.insert(format!("{PREFIX}{name}"));
         }
         self.put(&format!("{PREFIX}TLS"), "off");
         self.put(&format!("{PREFIX}ALLOW_PLAINTEXT"), "true");

@@ -94,6 +94,17 @@ pub struct CertificateFacts {
     pub self_signed: bool,
 }
 
+/// Whether a variable, by its full name, holds a secret itself and not the path of one.
+#[must_use]
+pub fn is_secret(variable: &str) -> bool {
+    let is_one =
+        |name: &str, knobs: &[Knob]| knobs.iter().any(|knob| knob.secret && knob.name == name && !names_a_path(knob));
+    match names::route_setting(variable) {
+        Some((_, setting)) => is_one(&setting, ROUTE),
+        None => variable.strip_prefix(PREFIX).is_some_and(|name| is_one(name, GLOBAL)),
+    }
+}
+
 /// Looks at all that the settings name. What cannot be read is left out: the loader tells of it.
 #[must_use]
 pub fn survey(environment: &Environment) -> Survey {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{self, Config, Fault};
 
-use super::finding::{Finding, Place, Report};
+use super::finding::{Finding, Place, Report, Rule};
 use super::manifests::settings::{self, Setting};
 use super::manifests::{Cluster, Container, Manifests, Workload};
 use super::rules;
@@ -52,6 +52,9 @@ pub fn audit(what: &str, scope: Scope<'_>) -> Report {
     report.sort();
     report
 }
+
+/// The rule on secrets that stand in the environment.
+const IN_ENVIRONMENT: &str = "HW024";
 
 /// A sidecar in a manifest.
 struct Sidecar<'m> {
@@ -120,8 +123,20 @@ impl<'m> Sidecar<'m> {
             built: None,
             now,
         };
-        let found = row.of_settings(&subject)?.into_iter();
-        Some(found.filter(|finding| self.is_known(&finding.place)).map(|finding| self.placed(finding)).collect())
+        let found = row.of_settings(&subject)?.into_iter().filter(|finding| self.is_known(&finding.place));
+        let found = found.map(|finding| self.placed(finding)).chain(self.by_reference(&row.rule));
+        Some(found.collect())
+    }
+
+    /// A secret that a variable gets from a Secret is not known, but that it stands in the environment is.
+    fn by_reference(&self, rule: &'static Rule) -> impl Iterator<Item = Finding> {
+        let is_referred = |setting: &Setting| rule.code == IN_ENVIRONMENT && setting.value.is_none();
+        let secrets =
+            self.settings.iter().filter(move |(name, setting)| is_referred(setting) && config::is_secret(name));
+        secrets.map(move |(name, _)| {
+            let remedy = format!("Mount the secret as a file and name it in {name}_FILE.").into();
+            Finding { remedy, ..Finding::new(rule, self.place(name), "it gets a secret from a Secret, as a variable") }
+        })
     }
 
     /// Whether what is said of a place is said of what is known.

@@ -243,6 +243,23 @@ impl Report {
         severity.is_some_and(|least| self.worst() >= Some(least))
     }
 
+    /// The findings in their order, those of one rule that are equally bad together.
+    #[must_use]
+    pub fn groups(&self) -> Vec<Vec<&Finding>> {
+        let mut groups: Vec<Vec<&Finding>> = Vec::new();
+        for finding in &self.findings {
+            match groups.last_mut() {
+                Some(group)
+                    if group.iter().all(|other| other.order().0 == finding.order().0 && other.rule == finding.rule) =>
+                {
+                    group.push(finding);
+                }
+                _ => groups.push(vec![finding]),
+            }
+        }
+        groups
+    }
+
     /// Every rule that was judged, by code.
     #[must_use]
     pub fn rules(&self) -> Vec<&'static Rule> {

@@ -1,5 +1,5 @@
-//! What people need to know to govern the whole: explanations of every outcome and every setting, and whether the audit
-//! log is what the sidecar wrote.
+//! What people need to know to govern the whole: explanations of every outcome, every rule and every setting, the audit,
+//! and whether the audit log is what the sidecar wrote.
 
 pub mod alerts;
 pub mod audit;

@@ -26,7 +26,7 @@ use super::template::Piece;
 use super::x509::Source;
 
 pub use certified::sample_ring;
-pub use sample::{content_type, sample_body, sample_private, sample_secret};
+pub use sample::{complete_sample, content_type, sample_body, sample_private, sample_secret};
 
 /// A request that is to be signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +109,17 @@ pub fn sign(scheme: &Scheme, key: &Key, mut draft: Draft, now: Now) -> Result<Dr
     let value = signature(scheme, key, &draft, &captures, None, now)?;
     place::put(scheme, &mut draft, &value)?;
     Ok(draft)
+}
+
+/// The bytes that are signed of a signed draft, where the scheme signs any: what a trial asks an endpoint to sign for it.
+#[must_use]
+pub fn signed_content(scheme: &Scheme, key: &Key, draft: &Draft, now: Now) -> Option<Vec<u8>> {
+    let signed = scheme.signed()?;
+    let captures = captures(scheme, key);
+    let content = with_sources(scheme, key, draft, &captures, None, now, |sources| {
+        render(signed, sources).ok_or(SignFault::Unbound)
+    });
+    content.ok().map(|content| content.to_vec())
 }
 
 /// The value that carries the signature or token.

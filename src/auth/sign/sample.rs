@@ -11,7 +11,7 @@ use crate::clock::Now;
 
 use super::place::{SAMPLED, encoded, insert};
 use super::rsa_samples::PRIMES;
-use super::{random_id, timestamp};
+use super::{Draft, random_id, timestamp};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -62,6 +62,21 @@ pub fn content_type(scheme: &Scheme, body: &[u8]) -> &'static str {
         (true, _) => "application/json",
         (false, true) => FORM,
         (false, false) => "application/octet-stream",
+    }
+}
+
+/// Adds what a provider sends beside what it signs: the content's type, and the event's type and the delivery's id
+/// where these stand in header fields. A field that is there already stays as it is.
+pub fn complete_sample(scheme: &Scheme, draft: &mut Draft) {
+    if !draft.has("Content-Type") {
+        draft.set("Content-Type", content_type(scheme, &draft.body).into());
+    }
+    for (field, value) in [(&scheme.event, "sample".to_owned()), (&scheme.delivery_id, random_id(""))] {
+        if let Some(Field::Header(name)) = field
+            && !draft.has(name)
+        {
+            draft.headers.push((name.to_string(), value));
+        }
     }
 }
 

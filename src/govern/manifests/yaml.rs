@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+use granit_parser::{Event, Parser, ScalarStyle, Span};
 
 /// The most values in one file: the objects of a large cluster.
 const MAX_NODES: usize = 2_000_000;
@@ -137,8 +137,8 @@ impl Tree {
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<Option<Node>, String> {
         let line = span.start.line();
         match event {
-            Event::MappingStart(anchor, _) => self.open(anchor, line, true),
-            Event::SequenceStart(anchor, _) => self.open(anchor, line, false),
+            Event::MappingStart(_, anchor, _) => self.open(anchor, line, true),
+            Event::SequenceStart(_, anchor, _) => self.open(anchor, line, false),
             Event::Scalar(text, style, anchor, _) => {
                 let is_null = style == ScalarStyle::Plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
                 let value = if is_null { Value::Null } else { Value::Scalar(text.into_owned()) };
@@ -154,11 +154,13 @@ impl Tree {
                 Some(open) => self.close(open.anchor, open.into_node()?),
                 None => Ok(None),
             },
-            Event::DocumentStart(_) => {
+            Event::DocumentStart(..) => {
                 self.anchors.clear();
                 Ok(None)
             }
-            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(None),
+            Event::UnresolvedAlias(name) => Err(format!("line {line}: nothing is called {name:?}")),
+            // What else there is says nothing of a value.
+            _ => Ok(None),
         }
     }
 

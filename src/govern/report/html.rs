@@ -164,18 +164,15 @@ impl Page {
         if report.findings.is_empty() {
             self.0.push_str("<p>None.</p>\n");
         }
-        let mut rest: Vec<&Finding> = report.findings.iter().collect();
-        while let Some(first) = rest.first().copied() {
-            let same = |finding: &&Finding| finding.rule.code == first.rule.code && finding.severity == first.severity;
-            let (group, others): (Vec<_>, Vec<_>) = rest.into_iter().partition(same);
-            self.group(report, first, &group)?;
-            rest = others;
+        for group in report.groups() {
+            self.group(report, &group)?;
         }
         self.0.push_str("</section>\n");
         Ok(())
     }
 
-    fn group(&mut self, report: &Report, first: &Finding, group: &[&Finding]) -> Written {
+    fn group(&mut self, report: &Report, group: &[&Finding]) -> Written {
+        let Some(first) = group.first() else { return Ok(()) };
         let (rule, name) = (first.rule, first.severity.name());
         write!(
             self.0,

@@ -1,7 +1,6 @@
 //! Secrets in manifests, and whether the cluster holds to what was asked of it.
 
-use crate::config::PREFIX;
-use crate::config::knobs::{GLOBAL, Knob, ROUTE};
+use crate::config;
 use crate::govern::manifests::yaml::Node;
 use crate::govern::manifests::{Cluster, Object};
 
@@ -64,23 +63,10 @@ pub(super) static ROWS: &[Row] = &[
     ),
 ];
 
-/// The setting whose value a variable holds, if that is a secret.
-fn secret(variable: &str) -> Option<&'static Knob> {
-    let name = variable.strip_prefix(PREFIX)?;
-    let is_value = |knob: &&Knob| knob.secret && !knob.name.ends_with("_FILE");
-    match name.strip_prefix("ROUTE_") {
-        Some(rest) => ROUTE
-            .iter()
-            .filter(is_value)
-            .find(|knob| rest.strip_suffix(knob.name).is_some_and(|route| route.ends_with('_') && route.len() > 1)),
-        None => GLOBAL.iter().filter(is_value).find(|knob| knob.name == name),
-    }
-}
-
-/// Whether a value is one: a URL without a password is none.
+/// Whether a variable's value is a secret: a URL without a password is none.
 fn is_secret(variable: &str, value: &str) -> bool {
     let has_password = value.split_once('@').is_some_and(|(credentials, _)| credentials.matches(':').count() > 1);
-    secret(variable).is_some_and(|knob| knob.name != "REPLAY_URL" || has_password) && !value.is_empty()
+    config::is_secret(variable) && (!variable.ends_with("_URL") || has_password) && !value.is_empty()
 }
 
 fn literal(cluster: &Cluster<'_>, hits: &mut Hits) {

@@ -174,3 +174,6 @@ fn span(seconds: u64) -> String {
 
 /// Seconds in a day.
 const DAY: u64 = 24 * 60 * 60;
+
+#[cfg(test)]
+mod tests;

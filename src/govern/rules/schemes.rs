@@ -30,7 +30,7 @@ pub(super) static ROWS: &[Row] = &[
         "HW042",
         Medium,
         "The proof does not bind the time",
-        "A captured webhook is as good next year as today; only what is remembered of it keeps it out, and that ends after HOOKWARDEN_ROUTE_<NAME>_REPLAY_WINDOW.",
+        "A captured webhook is as good next year as today; only what is remembered of it keeps it out, and that ends with the replay window.",
         "Choose a scheme of the provider that signs a timestamp; else keep HOOKWARDEN_ROUTE_<NAME>_REPLAY=on with a HOOKWARDEN_ROUTE_<NAME>_REPLAY_WINDOW as long as your service would suffer, and claims that survive a restart (HOOKWARDEN_REPLAY_URL or HOOKWARDEN_REPLAY_JOURNAL).",
         &["ASVS 5.0 12.3.5", "NIST SP 800-53 SC-23", "CWE-294"],
         Settings(unbound_time),

@@ -155,7 +155,7 @@ fn by_file(variable: &str) -> String {
 }
 
 fn short(subject: &Subject<'_>, hits: &mut Hits) {
-    for secret in shared_keys(subject).filter(|secret| secret.guess.bytes < SHORT && !secret.guess.placeholder) {
+    for secret in shared_keys(subject).filter(|secret| secret.guess.bytes < SHORT) {
         let finding = hit(hits, subject, secret, &format!("is worth {} bytes", secret.guess.bytes));
         if secret.guess.bytes < SHORT / 2 {
             finding.severity = Critical;

@@ -231,7 +231,6 @@ fn proxies(subject: &Subject<'_>, hits: &mut Hits) {
     for network in &subject.policy.front.proxies {
         let addresses = network.max_prefix_len() - network.prefix_len();
         let severity = match addresses {
-            _ if network.prefix_len() == 0 => Critical,
             0..=8 => continue,
             9..=12 => Medium,
             // Sites of IPv6 have at least a /64 each.

@@ -1,0 +1,171 @@
+//! The attacks, a row each, in the order of their codes. A code is never given to another attack, and never taken away.
+//!
+//! Deliberately absent: attacks on the service behind (what a signed message may say is its own business), and what only
+//! a clock could tell (comparison in constant time is asked of the source, not of the network).
+
+mod channel;
+mod compare;
+mod credentials;
+mod framing;
+mod integrity;
+mod replay;
+mod resources;
+mod routing;
+mod timing;
+mod tokens;
+
+use crate::deny::Reason;
+use crate::govern::finding::{Rule, Severity};
+
+use super::attack::{Attack, Probe, Skip};
+use super::forge::Forge;
+use super::message::{Message, Shot};
+
+/// All attacks, in the order of their codes.
+pub fn all() -> impl Iterator<Item = &'static Attack> {
+    let parts: [&'static [Attack]; 10] = [
+        credentials::ATTACKS,
+        tokens::ATTACKS,
+        compare::ATTACKS,
+        integrity::ATTACKS,
+        timing::ATTACKS,
+        replay::ATTACKS,
+        routing::ATTACKS,
+        framing::ATTACKS,
+        resources::ATTACKS,
+        channel::ATTACKS,
+    ];
+    parts.into_iter().flatten()
+}
+
+/// The attack of that code, in either case.
+#[must_use]
+pub fn find(code: &str) -> Option<&'static Attack> {
+    all().find(|attack| attack.rule.code.eq_ignore_ascii_case(code))
+}
+
+/// Refusals of a proof.
+const PROOF: &[Reason] =
+    &[Reason::CredentialMissing, Reason::CredentialInvalid, Reason::CredentialExpired, Reason::TimestampMissing];
+
+/// Refusals of a time.
+const TIME: &[Reason] = &[Reason::TimestampStale, Reason::TimestampFuture];
+
+/// Refusals of a repetition.
+const AGAIN: &[Reason] = &[Reason::Replayed, Reason::Duplicate, Reason::InFlight];
+
+/// Refusals of what is no single, whole request.
+const WIRE: &[Reason] = &[
+    Reason::MalformedRequest,
+    Reason::UnsupportedTransferCoding,
+    Reason::VersionNotSupported,
+    Reason::LengthRequired,
+    Reason::BodyIncomplete,
+    Reason::BodyTimeout,
+    Reason::HeaderTimeout,
+];
+
+/// Refusals of a content.
+const CONTENT: &[Reason] =
+    &[Reason::ContentTypeNotAllowed, Reason::PayloadInvalid, Reason::SchemaViolation, Reason::EventNotAllowed];
+
+/// Refusals of a path or a method.
+const WAY: &[Reason] = &[Reason::RouteUnknown, Reason::MethodNotAllowed];
+
+/// Refusals of a size.
+const SIZE: &[Reason] = &[Reason::BodyTooLarge, Reason::HeaderTooLarge];
+
+/// What nearly all rows expect.
+const REFUSED: &str = "A 4xx answer, or the connection's end; nothing reaches the service.";
+
+/// What framing rows expect.
+const NOT_READ: &str = "A 400 or 501 answer, or the connection's end, and no second answer.";
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::assess::Subject;
+    use crate::assess::target::Target;
+    use crate::assess::trials::Trial;
+    use crate::auth::keys::{Key, KeyText};
+    use crate::auth::sign::sample_private;
+    use crate::clock::Now;
+    use crate::providers;
+
+    const CONTROLS: [&str; 4] = ["CWE-", "OWASP API", "OWASP ASVS 5.0 ", "NIST SP 800-53 "];
+
+    pub(in crate::assess) fn subject(provider: &str) -> Subject {
+        let scheme = providers::find(provider).expect("in the catalogue").scheme.clone();
+        let secret = KeyText::new("1", sample_private(&scheme, 7).as_bytes());
+        let key = Key::for_signing(&scheme, &secret).expect("a key");
+        Subject {
+            provider: provider.into(),
+            key,
+            secret,
+            scheme,
+            public: Some("-----BEGIN PUBLIC KEY-----".into()),
+            target: Target::resolve("http://127.0.0.1:1/hooks", None).expect("an address"),
+            signed_url: None,
+            headers: Vec::new(),
+            body: None,
+        }
+    }
+
+    #[test]
+    fn codes_are_in_order_and_rows_whole() {
+        let attacks: Vec<_> = all().collect();
+        assert!(attacks.len() >= 40, "{}", attacks.len());
+        for (index, attack) in attacks.iter().enumerate() {
+            let Attack { rule, sent, holds, reasons, .. } = attack;
+            assert_eq!(rule.code, format!("HA{:03}", index + 1));
+            for text in [rule.title, rule.why, rule.remedy, sent, holds] {
+                assert!(text.len() > 8 && text.trim() == text && !text.contains("  "), "{}: {text:?}", rule.code);
+            }
+            assert!(!rule.references.is_empty(), "{}", rule.code);
+            for reference in rule.references {
+                assert!(CONTROLS.iter().any(|start| reference.starts_with(start)), "{}: {reference}", rule.code);
+            }
+            assert!(
+                !reasons.is_empty() || matches!(attack.probe, Probe::Tells(_) | Probe::Reflects(_) | Probe::Trial(_))
+            );
+        }
+        let titles: BTreeSet<_> = attacks.iter().map(|attack| attack.rule.title).collect();
+        assert_eq!(titles.len(), attacks.len(), "each has a name of its own");
+    }
+
+    /// Every provider of the catalogue: each attack is made, or says why it does not apply.
+    #[test]
+    fn every_attack_can_be_made_for_every_scheme() {
+        let mut made = BTreeSet::new();
+        for provider in providers::all() {
+            let subject = subject(&provider.id);
+            let forge = Forge { subject: &subject, nonce: "n".into(), now: Now::read(), oversize: 4096 };
+            for attack in all() {
+                let shots = match attack.probe {
+                    Probe::Refused(make)
+                    | Probe::Alike(make)
+                    | Probe::Ambiguous(make)
+                    | Probe::Second(make)
+                    | Probe::Tells(make)
+                    | Probe::Reflects(make) => make(&forge),
+                    Probe::Trial(Trial::Again(vary)) => forge.genuine().and_then(|message| vary(&forge, &message)),
+                    Probe::Trial(_) => continue,
+                };
+                match shots {
+                    Ok(shots) => {
+                        assert!(!shots.is_empty(), "{} {}", provider.id, attack.rule.code);
+                        made.insert(attack.rule.code);
+                    }
+                    Err(Skip(why)) => assert!(!why.is_empty(), "{} {}", provider.id, attack.rule.code),
+                }
+            }
+        }
+        let never: Vec<_> = all()
+            .filter(|attack| !matches!(attack.probe, Probe::Trial(_)) && !made.contains(attack.rule.code))
+            .map(|attack| attack.rule.code)
+            .collect();
+        assert!(never.is_empty(), "no provider of the catalogue: {never:?}");
+    }
+}

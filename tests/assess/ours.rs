@@ -1,0 +1,157 @@
+//! The real binary holds, over plaintext and over TLS, by its answers, by its counters, and by what reached the service;
+//! and the command says so in every format.
+
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use hookwarden::assess::target::Target;
+use hookwarden::assess::{self, Options, Verdict};
+use hookwarden::auth::keys::{Key, KeyText};
+use serde_json::Value;
+
+use crate::faults::{options, subject, told};
+use crate::harness::{Authority, Sidecar, Upstream, secret_of};
+
+const HOST: &str = "hooks.test";
+
+/// What does not apply, beside what a row says.
+const PLAIN: &[&str] = &["HA068", "HA069", "HA070"];
+const TOKENS: &[&str] = &["HA008", "HA009", "HA010", "HA011"];
+
+#[test]
+fn it_holds_over_plaintext() {
+    for (provider, open) in [
+        ("github", &["HA016", "HA027", "HA028", "HA029", "HA030", "HA031", "HA032", "HA033"][..]),
+        ("standard_webhooks", &["HA028"]),
+        ("stripe", &["HA016", "HA027", "HA028", "HA030"]),
+        ("x_twitter", &["HA027", "HA028", "HA029", "HA030", "HA031", "HA032", "HA033"]),
+    ] {
+        let upstream = Upstream::start();
+        let proxy = Sidecar::before(&upstream).provider(provider).set("HEADER_TIMEOUT", "1s").set("BODY_TIMEOUT", "1s");
+        let proxy = proxy.start();
+        let mut subject = subject(provider, &format!("http://{}/hooks/{provider}", proxy.address()), None);
+        (subject.secret, subject.key) = key(provider);
+        let metrics = Target::resolve(&format!("http://{}/metrics", proxy.admin()), None).expect("an address");
+        let options = Options { metrics: Some(metrics), slow: Some(Duration::from_secs(30)), ..options() };
+        let assessment = assess::run(&subject, &options, &mut |_| {}).expect("an assessment");
+        assert!(assessment.hookwarden && assessment.notes.is_empty(), "{provider}: {assessment:#?}");
+        for (code, verdict, evidence) in told(&assessment) {
+            let applies = ![open, PLAIN, TOKENS].concat().contains(&code);
+            let expected = if applies { Verdict::Held } else { Verdict::Inconclusive };
+            assert_eq!(verdict, expected, "{provider} {code}: {evidence}");
+        }
+        let strangers: Vec<_> =
+            upstream.received().into_iter().filter(|seen| seen.values("x-hookwarden-verified") != ["true"]).collect();
+        assert!(strangers.is_empty(), "{strangers:?}");
+        proxy.end();
+    }
+}
+
+fn key(provider: &str) -> (KeyText, Key) {
+    let scheme = &hookwarden::providers::find(provider).expect("in the catalogue").scheme;
+    let secret = KeyText::new("1", secret_of(provider).as_bytes());
+    let key = Key::for_signing(scheme, &secret).expect("a key");
+    (secret, key)
+}
+
+#[test]
+fn it_holds_over_tls_and_says_so_to_programs() {
+    let (authority, folder) = (Authority::new("authority"), tempfile::tempdir().expect("a folder"));
+    authority.issue(&[HOST]).put(folder.path(), "tls");
+    std::fs::write(folder.path().join("ca.pem"), authority.pem()).expect("a file");
+    std::fs::write(folder.path().join("secret"), secret_of("github")).expect("a file");
+    let upstream = Upstream::start();
+    let proxy = Sidecar::before(&upstream)
+        .provider("github")
+        .set("TLS", "terminate")
+        .set("TLS_CERT_FILE", folder.path().join("tls.crt"))
+        .set("TLS_KEY_FILE", folder.path().join("tls.key"))
+        .start();
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (address, url) = (proxy.address().to_string(), format!("https://{HOST}/hooks/github"));
+    let (secret, ca) = (path("secret"), path("ca.pem"));
+    let run = |more: &[&str]| {
+        let arguments = [
+            "assess",
+            "--target",
+            &url,
+            "--connect",
+            &address,
+            "--provider",
+            "github",
+            "--secret-file",
+            &secret,
+            "--ca-file",
+            &ca,
+            "--rate",
+            "1000",
+            "--oversize",
+            "2097152",
+            "--timeout",
+            "20",
+        ];
+        command(&[&arguments[..], more].concat())
+    };
+    let output = run(&["--format", "json"]);
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    assert_eq!(output.status.code(), Some(0), "{value:#}");
+    assert_eq!((&value["hookwarden"], &value["control"]), (&true.into(), &"accepted".into()));
+    assert_eq!((&value["counts"]["broken"], &value["findings"]), (&0.into(), &Value::Array(Vec::new())), "{value:#}");
+    let attacks = value["attacks"].as_array().expect("attacks");
+    for code in ["HA001", "HA034", "HA051", "HA068", "HA069", "HA070"] {
+        let attack = attacks.iter().find(|attack| attack["code"] == code).expect("such an attack");
+        assert_eq!(attack["result"], "held", "{attack:#}");
+    }
+    let output = run(&["--only", "HA001,HA068", "--format", "sarif"]);
+    let value: Value = serde_json::from_slice(&output.stdout).expect("SARIF");
+    assert_eq!((output.status.code(), &value["version"]), (Some(0), &"2.1.0".into()));
+    let output = run(&["--only", "HA001,HA016", "--format", "junit"]);
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(text.contains("HA001") && text.contains("skipped"), "{text}");
+    proxy.end();
+}
+
+#[test]
+fn a_route_in_monitor_mode_is_found_and_fails_the_command() {
+    let upstream = Upstream::start();
+    let proxy = Sidecar::before(&upstream).provider_as("github", "github", &[("MODE", "monitor")]).start();
+    let url = format!("http://{}/hooks/github", proxy.address());
+    let arguments = |fail_on: &'static str| {
+        let secret = secret_of("github");
+        let start = ["assess", "--target", &url, "--provider", "github", "--rate", "1000", "--only", "HA001,HA061"];
+        command(&[&start[..], &["--secret", &secret, "--fail-on", fail_on]].concat())
+    };
+    let output = arguments("high");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("broken") && text.contains("HA001") && text.contains("CWE-306"), "{text}");
+    assert!(text.contains("1 broken, 1 held") && !text.contains('\u{1b}') && output.stderr.is_empty(), "{text}");
+    assert_eq!(arguments("never").status.code(), Some(0));
+    proxy.end();
+}
+
+#[test]
+fn what_is_not_on_this_machine_is_left_alone() {
+    let run = |url: &str, more: &[&str]| {
+        let start = ["assess", "--target", url, "--provider", "github", "--secret", "a-secret-of-some-length"];
+        let output = command(&[&start[..], more].concat());
+        (output.status.code(), String::from_utf8(output.stderr).expect("text"))
+    };
+    // TEST-NET-1 (RFC 5737): nobody is there.
+    let (code, told) = run("http://192.0.2.1/hooks", &[]);
+    assert!(code == Some(2) && told.contains("--i-own-this"), "{told}");
+    let (code, told) = run("http://127.0.0.1:1/hooks", &["--metrics", "http://192.0.2.1/metrics"]);
+    assert!(code == Some(2) && told.contains("--i-own-this"), "{told}");
+    let (code, told) = run("http://127.0.0.1:1/hooks", &["--only", "HA999"]);
+    assert!(code == Some(2) && told.contains("HA999"), "{told}");
+    // Nobody listens: nothing is known, and that is no success.
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let (code, _) = run(&format!("http://{address}/hooks"), &[]);
+    assert_eq!(code, Some(69));
+}
+
+fn command(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_hookwarden")).args(arguments).env_clear().output().expect("the program runs")
+}
