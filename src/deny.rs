@@ -433,7 +433,7 @@ static ROWS: [Row; 39] = [
         level: Level::Error,
         closes: false,
         title: "The request cannot be checked now, try again",
-        what: "What this request is checked with is not there: keys could not be fetched yet, or not for longer than SECRET_MAX_AGE, or the server that is asked about tokens does not answer.",
+        what: "What this request is checked with is not there: keys could not be fetched yet, or not for longer than SECRET_MAX_AGE, the one that it names is asked for only now, or the server that is asked about tokens does not answer.",
         why: "Unchecked requests are never let through; the sender retries.",
         fix: "The log says what went wrong; so do hookwarden_keys_fetches_total and hookwarden_introspections_total. Check what `hookwarden check` says is asked, and the network to it.",
     },
@@ -501,7 +501,7 @@ static ROWS: [Row; 39] = [
         title: "This message was already accepted",
         what: "Exactly these signed bytes were delivered before, and the service had accepted them.",
         why: "A recorded request sent again is a replay; a genuine sender signs a retry anew or never sends it after a success.",
-        fix: "If the provider resends byte for byte by design (a manual redelivery, say), set ON_DUPLICATE=ack on the route.",
+        fix: "Compare the source with the provider's: a stranger has a recording, so find where it was taken. If the provider itself resends byte for byte (a manual redelivery, say), set ON_DUPLICATE=ack on the route.",
     },
     Row {
         reason: Reason::Duplicate,

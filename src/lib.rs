@@ -20,7 +20,8 @@
 //! Beside the way: `deny` (the closed list of outcomes), `clock` (the only reader of clocks), `json`, `policy` (what is
 //! permitted), `config` (what we were told), `fetch` (keys from the network), `drain` (stopping without loss), `admin`
 //! (health, metrics, status), `serve` (composition), `assess` (attacks that an owner wants tried), `inject` (the sidecar put
-//! into pods), `govern` (explanations, the audit, the audit log's chain), `suggest` (what was meant), `cli`.
+//! into pods), `injector` (the same as an admission webhook), `govern` (explanations, the audit, the audit log's chain),
+//! `suggest` (what was meant), `cli`.
 //!
 //! What always holds:
 //! 1. Nothing reaches the service before the last gate has said yes; the forward room takes nothing but an
@@ -44,6 +45,7 @@ pub mod forward;
 pub mod govern;
 pub mod http1;
 pub mod inject;
+pub mod injector;
 pub mod inspect;
 pub mod json;
 pub mod limits;

@@ -1,7 +1,7 @@
-//! A denial or an answer of our own, as bytes: `application/problem+json` (RFC 9457), written without an allocation.
+//! A denial or an answer of our own, as bytes: `application/problem+json` (RFC 9457), written without an allocation and
+//! without the machinery of formatting.
 
 use std::cell::RefCell;
-use std::io::Write;
 
 use bytes::{BufMut, BytesMut};
 
@@ -9,7 +9,7 @@ use crate::auth::challenge::Reply;
 use crate::auth::scheme::{AsksFor, Replies};
 use crate::clock::Now;
 use crate::deny::{Denial, Reason};
-use crate::http1::encode::{field, number_field};
+use crate::http1::encode::{decimal, field, number_field};
 use crate::policy::ErrorDetail;
 
 /// What an answer depends on beside its reason.
@@ -67,13 +67,18 @@ pub fn denial(out: &mut BytesMut, denial: Denial, context: &Context<'_>) {
         Some(replies) if replies.denied_empty && row.status >= 400 => return body_of(out, b"", b"", context),
         _ => {}
     }
-    let mut body = Scratch::default();
-    // The scratch is larger than any row; a test writes them all.
-    let _ = write!(
-        body,
-        r#"{{"type":"urn:hookwarden:reason:{reason}","title":"{}","status":{},"reason":"{reason}","request_id":"{}"}}"#,
-        row.title, row.status, context.request_id
-    );
+    let (mut body, mut digits) = (Scratch::default(), [0; 20]);
+    body.put(br#"{"type":"urn:hookwarden:reason:"#);
+    body.put(reason.as_bytes());
+    body.put(br#"","title":""#);
+    body.put(row.title.as_bytes());
+    body.put(br#"","status":"#);
+    body.put(decimal(row.status.into(), &mut digits));
+    body.put(br#","reason":""#);
+    body.put(reason.as_bytes());
+    body.put(br#"","request_id":""#);
+    body.put(context.request_id.as_bytes());
+    body.put(br#""}"#);
     body_of(out, b"application/problem+json", body.written(), context);
 }
 
@@ -198,21 +203,13 @@ impl Scratch {
     fn written(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
     }
-}
 
-impl Write for Scratch {
-    fn write(&mut self, part: &[u8]) -> std::io::Result<usize> {
-        let room = self.bytes.get_mut(self.len..).unwrap_or_default();
-        let here = part.len().min(room.len());
-        if let (Some(room), Some(part)) = (room.get_mut(..here), part.get(..here)) {
+    /// Appends a part. The room is larger than any row; a test writes them all.
+    fn put(&mut self, part: &[u8]) {
+        if let Some(room) = self.bytes.get_mut(self.len..self.len + part.len()) {
             room.copy_from_slice(part);
+            self.len += part.len();
         }
-        self.len += here;
-        Ok(here)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@
 //! so has the fetching of keys, where a route needs it: neither start-up nor readiness waits for that.
 
 mod descriptors;
+mod self_audit;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -32,10 +33,12 @@ use crate::pipeline::{Live, Shared, Worker};
 use crate::policy::Policy;
 use crate::replay::{self, Replay};
 
+use self_audit::SelfAudit;
+
 /// How often watched files are looked at: well within the 5 seconds that a revocation may take.
 const RELOAD_EVERY: Duration = Duration::from_secs(1);
 
-/// How often a worker closes upstream connections that idle for too long.
+/// How often a worker closes upstream connections that idle for too long, and gives back memory that nobody needs.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
 
 /// How long exchanges may take to answer their clients once the grace is over.
@@ -143,7 +146,7 @@ pub fn run(config: Config, watch: Watch, bound: Bound) -> Result<(), ServeError>
     tracing::info!(%listen, %admin, routes, workers = process.workers, descriptors, version = env!("CARGO_PKG_VERSION"), "listening");
 
     main.block_on(async {
-        keep_house(&shared, watch, orders, fetcher).await;
+        keep_house(&shared, watch, orders, fetcher, SelfAudit::new(&process)).await;
         readiness.send_replace(Readiness::Draining);
         drain(&process, &phase, ended).await?;
         // What was settled last should not stay pending for others.
@@ -253,13 +256,19 @@ async fn tidy(worker: Rc<Worker>, mut phase: watch::Receiver<Phase>) {
     loop {
         tokio::select! {
             _ = phase.wait_for(|phase| *phase >= Phase::Draining) => return,
-            _ = ticks.tick() => worker.pool.expire(Now::read().instant),
+            _ = ticks.tick() => worker.tidy(Now::read()),
         }
     }
 }
 
 /// Looks at the watched files and the replay store until a signal says to stop.
-async fn keep_house(shared: &Arc<Shared>, mut watch: Watch, mut orders: Orders, mut fetcher: Fetcher) {
+async fn keep_house(
+    shared: &Arc<Shared>,
+    mut watch: Watch,
+    mut orders: Orders,
+    mut fetcher: Fetcher,
+    mut audit: SelfAudit<'_>,
+) {
     let mut ticks = tokio::time::interval(RELOAD_EVERY);
     loop {
         tokio::select! {
@@ -273,17 +282,25 @@ async fn keep_house(shared: &Arc<Shared>, mut watch: Watch, mut orders: Orders, 
         let now = Now::read();
         shared.replay.purge(now);
         shared.look_for_silence(now);
-        let Some(Change { policy, faults }) = watch.poll() else { continue };
-        let is_used = policy.is_some();
-        if let Some(policy) = policy {
-            warn_of_ends(&policy, Now::read());
-            shared.replace(Live::new(policy, &shared.metrics));
-            if let Err(error) = fetcher.look() {
-                tracing::error!(%error, "the system refused the thread that fetches keys");
-            }
+        if let Some(change) = watch.poll() {
+            take_over(shared, &mut fetcher, change);
+            audit.hurry();
         }
-        tell_of_change(shared, is_used, &faults);
+        audit.look(shared, watch.environment(), now);
     }
+}
+
+/// Puts what changed files make in force.
+fn take_over(shared: &Shared, fetcher: &mut Fetcher, change: Change) {
+    let is_used = change.policy.is_some();
+    if let Some(policy) = change.policy {
+        warn_of_ends(&policy, Now::read());
+        shared.replace(Live::new(policy, &shared.metrics));
+        if let Err(error) = fetcher.look() {
+            tracing::error!(%error, "the system refused the thread that fetches keys");
+        }
+    }
+    tell_of_change(shared, is_used, &change.faults);
 }
 
 /// Says what has become of changed files.

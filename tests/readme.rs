@@ -11,6 +11,7 @@ use std::path::Path;
 use hookwarden::clock::Now;
 use hookwarden::config::knobs::{GLOBAL, Knob, ROUTE};
 use hookwarden::deny::Reason;
+use hookwarden::inject::annotations::ANNOTATIONS;
 use hookwarden::observe::metrics::Metrics;
 use hookwarden::observe::snapshot::{
     FetchSnapshot, IntrospectionSnapshot, KeySnapshot, RouteSnapshot, Snapshot, StoreSnapshot,
@@ -42,6 +43,19 @@ fn variables() {
 }
 
 #[test]
+fn annotations() {
+    let mut table = "| annotation | default | accepted | what it is |\n|---|---|---|---|\n".to_owned();
+    for row in ANNOTATIONS {
+        // The image's version moves on with each release.
+        let default = row.default.replace(env!("CARGO_PKG_VERSION"), "<version>");
+        let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
+        writeln!(table, "| `hookwarden.io/{}` | {default} | {} | {} |", row.name, row.accepts, row.help)
+            .expect("a string");
+    }
+    check("annotations", &table);
+}
+
+#[test]
 fn unsupported() {
     let mut table = "| provider | why |\n|---|---|\n".to_owned();
     for known in providers::unsupported() {
@@ -63,6 +77,7 @@ fn reasons() {
 #[test]
 fn metrics() {
     let metrics = Metrics::new().expect("no name twice");
+    metrics.audited(&[("critical", 0)]);
     let _route = metrics.route("github", false, ["1"].into_iter());
     let key = KeySnapshot { id: "1".into(), since: Some(1), last_used: 1 };
     let route = RouteSnapshot {

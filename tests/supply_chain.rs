@@ -41,6 +41,7 @@ const FOREIGN: &[(&str, &str)] = &[("ring", "the cryptography of rustls: assembl
 
 /// Crates that may be there in several versions, and why that cannot be helped yet.
 const DUPLICATES: &[(&str, &str)] = &[
+    ("bit-vec", "rcgen (by yasna) is a version ahead of jsonschema (by fancy-regex)"),
     ("getrandom", "ring, ahash and we ask three generations of it; each is a call to the system"),
     ("hashbrown", "dashmap stays behind indexmap's"),
     ("synstructure", "at build time alone: derive macros move one after the other"),

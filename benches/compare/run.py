@@ -4,6 +4,8 @@
     benches/compare/run.py                    all of it: about 3 minutes after the builds
     benches/compare/run.py --scenarios 1KiB   one scenario
     benches/compare/run.py --svg FILE         draws the picture of the README too
+    benches/compare/run.py latency            what each proxy adds to a request's latency, at a fixed rate
+    benches/compare/run.py scale              Hookwarden alone: connections, routes, keys, workers
 
 Hookwarden and the hyper proxy verify a GitHub signature; nginx and HAProxy pass everything on and verify nothing.
 Hookwarden has everything on: replay claims, limits, deadlines, metrics; with its audit log off and, as a row of its own,
@@ -13,6 +15,12 @@ meets them all; the figures are medians over the rounds. What is counted is the 
 and system, from the kernel's scheduler statistics, divided by the requests that were answered as expected in a run: it
 moves least with other work on the machine. Ratios of one run can be compared, absolute figures only on one machine.
 
+`latency`: requests become due at random (Poisson), 1,000 and 8,000 a second, and each one's latency counts from when it
+was due. Each round also sends them to the service without a proxy; what a proxy adds is the difference. `scale`: one
+number of Hookwarden's is raised at a time (of more than 32 connections 32 are busy at one time, in turn), and the CPU of a request is told as a ratio to the first row of the same
+round. What the size of the replay store does to a claim is measured without a network, by `cargo bench --bench
+replay`.
+
 nginx and HAProxy come from the distribution (`apt-get install nginx haproxy`); one that is missing is left out, and
 `--install` installs it. Loopback only; everything ends by itself.
 """
@@ -20,6 +28,7 @@ import argparse
 import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -35,6 +44,7 @@ ROOT = HERE.parent.parent
 SECRET = "compare-secret"
 CONNECTIONS = 32
 PROXY_CORE, LOAD_CORE = 0, 1
+RATES = 1000, 8000
 
 # name -> (bytes of a body, how the load behaves)
 SCENARIOS = {
@@ -78,25 +88,32 @@ backend service
 """
 
 
-def hookwarden(port, service, work, audit):
-    route = {"PATH": "/", "PROVIDER": "github", "SECRET": SECRET, "MAX_BODY": "2MiB"}
+def hookwarden(port, service, work, audit="off", workers=1, routes=1, keys=1):
+    """Its settings. The route that the load asks for comes last, and so does the key that the load signs with."""
+    file = work / f"{keys}.keys"
+    if not file.exists():
+        file.touch(0o600)
+        file.write_text("".join(f"another-secret-{at}\n" for at in range(1, keys)) + SECRET + "\n")
+    route = {"PATH": "/", "PROVIDER": "github", "SECRET_FILE": str(file), "MAX_BODY": "2MiB"}
     settings = {"LISTEN": f"127.0.0.1:{port}", "ADMIN_LISTEN": "127.0.0.1:0", "UPSTREAM": f"127.0.0.1:{service}",
-                "TLS": "off", "WORKERS": "1", "AUDIT_LOG": audit, "LOG_LEVEL": "error"}
-    settings.update({f"ROUTE_ALL_{field}": value for field, value in route.items()})
+                "TLS": "off", "WORKERS": str(workers), "AUDIT_LOG": audit, "LOG_LEVEL": "error", "MAX_CONNECTIONS": "20000"}
+    for at in range(1, routes):
+        settings.update({f"ROUTE_R{at}_{field}": value for field, value in {**route, "PATH": f"/another/{at}"}.items()})
+    settings.update({f"ROUTE_ZZ_{field}": value for field, value in route.items()})
     return {f"HOOKWARDEN_{name}": value for name, value in settings.items()}
 
 
 class Peer:
     """A proxy: how it is started, and what its processes cost."""
 
-    def __init__(self, name, verifies, command, environment=None):
+    def __init__(self, name, verifies, command, environment=None, cores=PROXY_CORE):
         self.name, self.verifies, self.command, self.environment = name, verifies, command, environment or {}
-        self.process = None
+        self.process, self.cores = None, cores
 
     def start(self, port):
         self.port = port
         environment = {**os.environ, **self.environment}
-        self.process = subprocess.Popen(["taskset", "-c", str(PROXY_CORE), *self.command], env=environment,
+        self.process = subprocess.Popen(["taskset", "-c", str(self.cores), *self.command], env=environment,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
         await_port(port, self.process, self.name)
 
@@ -108,6 +125,11 @@ class Peer:
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
+
+    def resident(self, what="VmRSS"):
+        """Its memory in MiB: now, or the most so far (`VmHWM`)."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(what)) / 1024
 
     def cpu_ns(self):
         """CPU time of the process, its children and all their threads so far."""
@@ -148,9 +170,9 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def load(programs, port, scenario, seconds):
-    size, mode = SCENARIOS[scenario]
-    command = ["taskset", "-c", str(LOAD_CORE), programs / "load", str(port), SECRET, str(size), str(CONNECTIONS),
+def load(programs, port, scenario, seconds, connections=CONNECTIONS):
+    size, mode = SCENARIOS.get(scenario) or (1024, scenario)
+    command = ["taskset", "-c", str(LOAD_CORE), programs / "load", str(port), SECRET, str(size), str(connections),
                str(seconds), mode]
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60)
     if done.returncode != 0:
@@ -167,6 +189,83 @@ def measure(programs, peer, scenario, seconds):
     if result["others"] or not result["expected"]:
         return None
     return spent / 1000 / result["expected"]
+
+
+def measure_warm(programs, peer, connections, seconds):
+    """The same of requests of 1 KiB, without what opening the connections costs: a longer run less a shorter one."""
+    runs = []
+    for length in (seconds, 3 * seconds):
+        before = peer.cpu_ns()
+        result = load(programs, peer.port, "1KiB", length, connections)
+        if result["others"]:
+            return None
+        runs.append((peer.cpu_ns() - before, result["expected"]))
+    (few_ns, few), (many_ns, many) = runs
+    return (many_ns - few_ns) / 1000 / (many - few) if many > few else None
+
+
+def latencies(programs, everyone, service, arguments):
+    """Two tables: the latency of a request, and what a proxy adds to it."""
+    taken = {}
+    for rate in RATES:
+        for at in range(arguments.rounds):
+            print(f"{rate} a second: round {at + 1} of {arguments.rounds}", file=sys.stderr)
+            ways = [("no proxy", service), *((peer.name, peer.port) for peer in everyone)]
+            for name, port in ways if at % 2 == 0 else reversed(ways):
+                result = load(programs, port, f"poisson:{rate}", max(2, arguments.seconds))
+                bad = result["others"] or not result["expected"]
+                taken.setdefault((name, rate), []).append(None if bad else (result["p50"], result["p99"]))
+    names = ["no proxy", *(peer.name for peer in everyone)]
+    heads = [f"p{part} at {rate:,}/s" for rate in RATES for part in (50, 99)]
+
+    def row(name, base):
+        cells = []
+        for rate in RATES:
+            runs, bases = taken[name, rate], taken["no proxy", rate]
+            for part in (0, 1):
+                if None in runs or None in bases:
+                    cells.append("failed")
+                else:
+                    cells.append(f"{statistics.median(run[part] - (other[part] if base else 0) for run, other in zip(runs, bases)):,.0f}")
+        return f"| {name} | " + " | ".join(cells) + " |"
+
+    head = ["| | " + " | ".join(heads) + " |", "|---|" + "---:|" * len(heads)]
+    print(f"Latency of a request of 1 KiB in µs, Poisson arrivals, medians of {arguments.rounds} rounds\n")
+    print("\n".join(head + [row(name, False) for name in names]))
+    print("\nWhat a proxy adds to it in the same round\n")
+    print("\n".join(head + [row(name, True) for name in names[1:]]))
+
+
+def scale(programs, service, binary, work, arguments):
+    """CPU of a request of 1 KiB while one number is raised. Two workers have two cores, one of which the load is on too."""
+    sweeps = {
+        "connections": [(count, {}, count) for count in (10, 32, 100, 1000, 10000)],
+        "routes": [(count, {"routes": count}, CONNECTIONS) for count in (1, 10, 100, 500)],
+        "keys": [(count, {"keys": count}, CONNECTIONS) for count in (1, 2, 4, 8)],
+        "workers": [(count, {"workers": count}, CONNECTIONS) for count in (1, 2)],
+    }
+    for name in arguments.sweeps:
+        taken = {}
+        with contextlib.ExitStack() as cleanup:
+            rows = []
+            for count, settings, connections in sweeps[name]:
+                port = free_port()
+                cores = f"{PROXY_CORE},{LOAD_CORE}" if settings.get("workers", 1) > 1 else PROXY_CORE
+                peer = Peer(f"{count:,}", True, [binary, "run"], hookwarden(port, service, work, **settings), cores)
+                cleanup.callback(peer.stop)
+                peer.start(port)
+                rows.append((peer, connections, peer.resident()))
+            for at in range(arguments.rounds):
+                print(f"{name}: round {at + 1} of {arguments.rounds}", file=sys.stderr)
+                for peer, connections, _ in rows if at % 2 == 0 else reversed(rows):
+                    # Time for each connection to be busy a few times.
+                    seconds = max(arguments.seconds, connections / 5000)
+                    taken.setdefault(peer.name, []).append(measure_warm(programs, peer, connections, seconds))
+            print(f"\n| {name} | µs a request | ratio | MiB at the start | MiB at most |\n|---:|---:|---:|---:|---:|")
+            base = taken[rows[0][0].name]
+            for peer, _, resident in rows:
+                own, most = taken[peer.name], peer.resident("VmHWM")
+                print(f"| {peer.name} | {micros(own, None)} | {ratio(own, base)} | {resident:.1f} | {most:.1f} |")
 
 
 def build(target, folders):
@@ -292,6 +391,9 @@ def picture(figures, everyone, base):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="?", choices=["ratios", "latency", "scale"], default="ratios", help="what to measure [ratios]")
+    parser.add_argument("--sweeps", type=lambda text: text.split(","), default=["connections", "routes", "keys", "workers"],
+                        help="what of `scale`, by comma [all]")
     parser.add_argument("--rounds", type=int, default=6, help="rounds of each scenario [6]")
     parser.add_argument("--seconds", type=float, default=0.6, help="length of a measured run [0.6]")
     parser.add_argument("--scenarios", type=lambda text: text.split(","), default=list(SCENARIOS), help="which, by comma [all]")
@@ -301,8 +403,13 @@ def main():
     parser.add_argument("--svg", type=Path, help="draw a picture of the ratios there")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.scenarios if name not in SCENARIOS]
+    unknown_sweeps = set(arguments.sweeps) - {"connections", "routes", "keys", "workers"}
+    if unknown_sweeps:
+        parser.error(f"no sweep {min(unknown_sweeps)!r}")
     if unknown:
         parser.error(f"no scenario {unknown[0]!r}; there are {', '.join(SCENARIOS)}")
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if len(os.sched_getaffinity(0)) < 2:
         parser.error("two cores are needed: one for the proxy, one for the load and the service")
     if arguments.install:
@@ -316,10 +423,14 @@ def main():
                                            start_new_session=True)
         cleanup.callback(backend.stop)
         await_port(service, backend.process, "the service")
+        if arguments.what == "scale":
+            return scale(programs, service, binary, work, arguments)
         everyone, versions, ports = peers(programs, work, service, binary)
         for peer in everyone:
             cleanup.callback(peer.stop)
             peer.start(ports[peer.name])
+        if arguments.what == "latency":
+            return latencies(programs, everyone, service, arguments)
         figures = rounds(programs, everyone, arguments)
     print(f"CPU of a request in µs, medians of {arguments.rounds} rounds of {arguments.seconds} s, {CONNECTIONS} connections\n")
     print(table(figures, everyone, "hyper proxy", micros))

@@ -89,7 +89,7 @@ pub(super) fn fate(seen: &Seen, number: usize) -> Fate {
 pub(super) fn refused(attack: &Attack, known: &Known, seen: &Seen) -> Ruling {
     match fate(seen, 0) {
         Fate::Taken => Ruling::broken(format!("accepted: {}", seen.told())),
-        _ => not_taken(attack, known, seen, 0),
+        Fate::Known | Fate::Refused | Fate::Unclear(_) => not_taken(attack, known, seen, 0),
     }
 }
 
@@ -141,7 +141,7 @@ pub(super) fn tells(shot: &Shot, seen: &Seen, html: bool) -> Ruling {
     }
     match fate(seen, 0) {
         Fate::Unclear(why) if seen.answers.is_empty() => Ruling::open(format!("{why}: {}", seen.told())),
-        _ => Ruling::held(seen.told()),
+        Fate::Taken | Fate::Known | Fate::Refused | Fate::Unclear(_) => Ruling::held(seen.told()),
     }
 }
 
@@ -188,7 +188,7 @@ pub(super) fn not_taken(attack: &Attack, known: &Known, seen: &Seen, number: usi
 }
 
 /// The worst of several, with what it stands on; of those that held, the first stands for all.
-pub(super) fn worst(rulings: Vec<(String, Ruling)>) -> Ruling {
+pub(super) fn worst(rulings: &[(String, Ruling)]) -> Ruling {
     for verdict in [Verdict::Broken, Verdict::Inconclusive] {
         let mut such = rulings.iter().filter(|(_, ruling)| ruling.verdict == verdict);
         if let Some((label, ruling)) = such.next() {
@@ -200,7 +200,7 @@ pub(super) fn worst(rulings: Vec<(String, Ruling)>) -> Ruling {
             return ruling;
         }
     }
-    match rulings.as_slice() {
+    match rulings {
         [] => Ruling::open("nothing was sent"),
         [(_, one)] => one.clone(),
         [(label, one), ..] => Ruling::held(format!("each of {} was refused; {label}: {}", rulings.len(), one.evidence)),
@@ -297,7 +297,7 @@ mod tests {
             (&[Verdict::Held, Verdict::Held], Verdict::Held),
             (&[], Verdict::Inconclusive),
         ] {
-            assert_eq!(worst(verdicts.iter().map(|verdict| one(*verdict)).collect()).verdict, expected);
+            assert_eq!(worst(&verdicts.iter().map(|verdict| one(*verdict)).collect::<Vec<_>>()).verdict, expected);
         }
     }
 }

@@ -189,7 +189,7 @@ impl<'a> Run<'a> {
             let ruling = self.judge(attack, &shot, &seen);
             rulings.push((shot.label, ruling));
         }
-        Ok(Some(worst(rulings)))
+        Ok(Some(worst(&rulings)))
     }
 
     fn judge(&self, attack: &Attack, shot: &Shot, seen: &Seen) -> Ruling {
@@ -245,7 +245,7 @@ impl<'a> Run<'a> {
     async fn witnessed(&self, attack: &Attack, ruling: Ruling, before: Option<Counts>) -> Ruling {
         let (Some(witness), Some(before)) = (&self.witness, before) else { return ruling };
         let Some(risen) = witness.since(&before, self.tally.answers).await else { return ruling };
-        compare(attack, ruling, &risen, self.tally)
+        compare(attack, &ruling, &risen, self.tally)
     }
 }
 
@@ -258,7 +258,7 @@ impl Tally {
 }
 
 /// What held by the answers may not have held by the counters.
-fn compare(attack: &Attack, ruling: Ruling, risen: &Counts, tally: Tally) -> Ruling {
+fn compare(attack: &Attack, ruling: &Ruling, risen: &Counts, tally: Tally) -> Ruling {
     let told: Vec<_> = risen.iter().map(|(reason, count)| format!("{reason} +{count}")).collect();
     let told = if told.is_empty() { "nothing".to_owned() } else { told.join(", ") };
     let (verdict, evidence) = (ruling.verdict, format!("{}; counted: {told}", ruling.evidence));
@@ -272,7 +272,11 @@ fn compare(attack: &Attack, ruling: Ruling, risen: &Counts, tally: Tally) -> Rul
         |reason: &String| crate::deny::Reason::from_code(reason).is_some_and(|reason| attack.expects(reason));
     let others = ["forwarded", "challenge_answered"];
     let refused: Vec<_> = risen.keys().filter(|reason| !others.contains(&reason.as_str())).collect();
-    if verdict == Verdict::Held && !refused.is_empty() && !refused.iter().any(|reason| is_expected(reason)) {
+    if verdict == Verdict::Held
+        && !attack.reasons.is_empty()
+        && !refused.is_empty()
+        && !refused.iter().any(|reason| is_expected(reason))
+    {
         return Ruling::open(format!("{evidence}: refused, but not for what this is about"));
     }
     Ruling { verdict, evidence }
@@ -287,7 +291,7 @@ mod tests {
         let attack = table::find("HA001").expect("the first");
         let check = |risen: &[(&str, u64)], taken, expected| {
             let risen = risen.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
-            let ruling = compare(attack, Ruling::held("x"), &risen, Tally { taken, answers: 1 });
+            let ruling = compare(attack, &Ruling::held("x"), &risen, Tally { taken, answers: 1 });
             assert_eq!(ruling.verdict, expected, "{ruling:?}");
         };
         check(&[("credential_missing", 1)], 0, Verdict::Held);

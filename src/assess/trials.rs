@@ -77,7 +77,7 @@ async fn again(
         let ruling = replayed(attack, &run.known, &seen);
         rulings.push((shot.label, ruling));
     }
-    Ok(Some(worst(rulings)))
+    Ok(Some(worst(&rulings)))
 }
 
 /// All are written but for their last byte before any is whole, so that they are in work at once.
@@ -118,18 +118,19 @@ fn of_several(attack: &Attack, known: &Known, seen: &[Seen]) -> Ruling {
     let taken: Vec<_> = seen.iter().filter(|seen| fate(seen, 0) == Fate::Taken).collect();
     let told: Vec<_> = seen.iter().map(Seen::told).collect();
     let told = told.join("; ");
-    match taken.as_slice() {
-        [] => Ruling::open(format!("none of {} was taken: {told}", seen.len())),
-        [_] => {
+    // One of them is the first, whichever it was; where known ones are acknowledged, that reads otherwise.
+    let as_new = taken.iter().filter(|seen| seen.first().is_some_and(|answer| known.is_like_genuine(answer))).count();
+    let told = format!("{} of {} were taken: {told}", taken.len(), seen.len());
+    match taken.len() {
+        0 => Ruling::open(told),
+        1 => {
             let others = seen.iter().filter(|seen| fate(seen, 0) != Fate::Taken);
-            worst(others.map(|seen| ("another".to_owned(), not_taken(attack, known, seen, 0))).collect())
+            let rulings: Vec<_> =
+                others.map(|seen| ("another".to_owned(), not_taken(attack, known, seen, 0))).collect();
+            worst(&rulings)
         }
-        [_, others @ ..] => {
-            let rulings = others.iter().map(|seen| replayed(attack, known, seen));
-            let mut ruling = worst(rulings.map(|ruling| ("at once".to_owned(), ruling)).collect());
-            ruling.evidence = format!("{} of {} were taken: {told}", taken.len(), seen.len());
-            ruling
-        }
+        _ if as_new > 1 && !known.acknowledges => Ruling::broken(told),
+        _ => Ruling::open(format!("the others may be known and not acted on: {told}")),
     }
 }
 
@@ -195,7 +196,7 @@ async fn hello(run: &mut Run<'_>, hellos: &[Hello]) -> Result<Option<Ruling>, Sk
         };
         rulings.push((hello.label.to_owned(), ruling));
     }
-    Ok(Some(worst(rulings)))
+    Ok(Some(worst(&rulings)))
 }
 
 async fn greet(run: &Run<'_>, hello: Hello) -> std::io::Result<Said> {

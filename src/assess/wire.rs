@@ -53,7 +53,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    fn fault(error: impl ToString) -> Self {
+    fn fault(error: &io::Error) -> Self {
         Self { fault: Some(error.to_string()), ..Self::default() }
     }
 
@@ -137,7 +137,7 @@ impl Wire {
     pub(super) async fn send(&self, shot: &Shot, wanted: usize) -> Seen {
         match self.open().await {
             Ok(line) => self.converse(line, shot, wanted).await,
-            Err(error) => Seen::fault(error),
+            Err(error) => Seen::fault(&error),
         }
     }
 

@@ -119,7 +119,8 @@ impl Assess {
         let target = Target::resolve(&self.target, self.way.connect.as_deref()).map_err(Failure::usage)?;
         let metrics = self.way.metrics.as_deref().map(|url| Target::resolve(url, None)).transpose();
         let metrics = metrics.map_err(Failure::usage)?;
-        if !self.i_own_this && !(target.is_loopback() && metrics.as_ref().is_none_or(Target::is_loopback)) {
+        let is_here = target.is_loopback() && metrics.as_ref().is_none_or(Target::is_loopback);
+        if !is_here && !self.i_own_this {
             return Err(Failure::usage(format!(
                 "{} is not on this machine: attack nothing but what is yours, and say so with --i-own-this",
                 target.shown()

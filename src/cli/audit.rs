@@ -107,14 +107,15 @@ impl Audit {
     /// The settings to look at. None where objects were given, and the environment has none of ours.
     fn environment(&self) -> Result<Option<Environment>, Failure> {
         let environment = match &self.env_file {
-            Some(path) => self.settings.over(
-                env_file::parse(&read(path)?)
-                    .map_err(|problem| Failure::usage(format!("{}: {problem}", path.display())))?,
-            ),
+            Some(path) => {
+                let variables = env_file::parse(&read(path)?);
+                self.settings
+                    .over(variables.map_err(|problem| Failure::usage(format!("{}: {problem}", path.display())))?)
+            }
             None => self.settings.environment(),
         };
         let is_empty = environment.names().next().is_none();
-        Ok(Some(environment).filter(|_| !(is_empty && !self.file.is_empty())))
+        Ok(Some(environment).filter(|_| !is_empty || self.file.is_empty()))
     }
 
     fn manifests(&self) -> Result<Manifests, Failure> {

@@ -1,13 +1,15 @@
 //! `explain`: an outcome, an anomaly or a setting in words, or the handbook of all, laid out from what
 //! [`govern`](crate::govern) knows.
 
+use std::fmt::Write as _;
+
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
 use crate::govern::explain::{KINDS, Kind, Topic};
 use crate::govern::handbook;
 
-use super::layout::{list, table, wrap};
+use super::layout::{WIDTH, list, table, wrap};
 use super::terminal::Paint;
 use super::{Exit, Failure, terminal};
 
@@ -75,9 +77,21 @@ fn index() -> String {
 }
 
 fn index_of(kind: Kind) -> String {
-    let row = |topic: Topic| [topic.name().into_owned(), topic.title().to_owned()];
-    let rows: Vec<_> = Topic::all().filter(|topic| topic.kind() == kind).map(row).collect();
+    let topics: Vec<_> = Topic::all().filter(|topic| topic.kind() == kind).collect();
+    let widest = topics.iter().map(|topic| topic.name().len()).max().unwrap_or_default();
+    let room = WIDTH.saturating_sub(widest + 2);
+    let row = |topic: &Topic| [topic.name().into_owned(), cut(topic.title(), room)];
+    let rows: Vec<_> = topics.iter().map(row).collect();
     table([&kind.name.to_uppercase(), "WHAT IT IS"], &rows)
+}
+
+/// The beginning of a text that is longer than there is room for.
+fn cut(text: &str, room: usize) -> String {
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(room.saturating_sub(3)).collect();
+    format!("{}...", kept.trim_end())
 }
 
 fn unknown(name: &str) -> Failure {
@@ -92,7 +106,7 @@ fn unknown(name: &str) -> Failure {
 fn as_text(topic: Topic, paint: Paint) -> String {
     let mut text = format!("{}\n", paint.strong(&topic.name()));
     for (_, heading, part) in topic.lesson().parts() {
-        text.push_str(&format!("\n  {}\n{}", paint.strong(heading), wrap(part, 4)));
+        let _ = write!(text, "\n  {}\n{}", paint.strong(heading), wrap(part, 4));
     }
     let facts: Vec<_> =
         topic.facts().into_iter().map(|(name, value)| (name.replace('_', " "), plain(&value))).collect();

@@ -18,7 +18,7 @@ pub(super) enum Face {
     Json,
     /// SARIF 2.1.0, for code scanners
     Sarif,
-    /// JUnit XML, for test dashboards
+    #[value(help = "JUnit XML, for test dashboards")]
     Junit,
     /// A page for people who read and print
     Html,
@@ -94,12 +94,15 @@ pub(super) fn as_text(report: &Report, paint: Paint) -> String {
     for accepted in &report.accepted {
         let (finding, until) = (&accepted.finding, &accepted.until);
         let line = format!("accepted  {}  {} ({} until {until})", finding.rule.code, finding.place, accepted.owner);
-        text += &format!("{}\n", paint.faint(&line));
+        text += &paint.faint(&line);
+        text.push('\n');
     }
     if let Some(trend) = &report.trend {
         let (new, gone) = (trend.new.len(), trend.gone.len());
-        text += &format!("since {}: {new} new, {gone} gone\n", trend.since);
-        text += &trend.gone.iter().map(|gone| format!("gone      {}\n", gone.id)).collect::<String>();
+        let lines = trend.gone.iter().map(|gone| format!("gone      {}", gone.id));
+        let head = format!("since {}: {new} new, {gone} gone", trend.since);
+        text += &[head].into_iter().chain(lines).collect::<Vec<_>>().join("\n");
+        text.push('\n');
     }
     for note in &report.notes {
         text += &wrap(&format!("note: {note}"), 0);

@@ -19,6 +19,7 @@ use super::{Exit, Failure, terminal};
 const MAX_INPUT: u64 = 64 << 20;
 
 #[derive(clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(after_help = after_help())]
 pub(super) struct Inject {
     /// The manifests, YAML or JSON; `-` is standard input
@@ -60,7 +61,9 @@ impl Inject {
         match filter(&text, options) {
             Ok(filtered) => Ok(self.tell(&text, &filtered)),
             Err(faults) => {
-                faults.iter().for_each(|fault| terminal::complain(fault));
+                for fault in &faults {
+                    terminal::complain(fault);
+                }
                 Ok(Exit::Negative)
             }
         }
@@ -78,7 +81,9 @@ impl Inject {
     /// What was left goes to standard error: standard output is the manifests'.
     fn tell(&self, text: &str, filtered: &Filtered) -> Exit {
         if !self.quiet {
-            filtered.left.iter().for_each(|line| terminal::complain(&format!("left as it is: {line}")));
+            for line in &filtered.left {
+                terminal::complain(&format!("left as it is: {line}"));
+            }
         }
         if !self.diff {
             return terminal::print(&filtered.text, Exit::Fine);

@@ -32,7 +32,12 @@ pub(super) fn list(rows: &[(&str, String)]) -> String {
 
 /// A paragraph in lines of at most [`WIDTH`] characters, each indented. A longer word stands alone.
 pub(super) fn wrap(text: &str, indent: usize) -> String {
-    let room = WIDTH.saturating_sub(indent);
+    wrap_to(text, indent, WIDTH)
+}
+
+/// The same for another width.
+pub(super) fn wrap_to(text: &str, indent: usize, width: usize) -> String {
+    let room = width.saturating_sub(indent);
     let (mut wrapped, mut line) = (String::new(), String::new());
     for word in text.split_whitespace() {
         if !line.is_empty() && chars(&line) + 1 + chars(word) > room {

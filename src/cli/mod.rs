@@ -16,6 +16,7 @@ mod completions;
 mod curl;
 mod demo;
 mod draft;
+mod drill;
 mod env_file;
 mod explain;
 mod findings;
@@ -23,8 +24,11 @@ mod generate_key;
 mod healthcheck;
 mod http;
 mod inject;
+mod injector;
 mod layout;
+mod logs;
 mod providers;
+mod review;
 mod run;
 mod settings;
 mod sign;
@@ -118,10 +122,16 @@ enum Command {
     Providers(providers::Providers),
     /// Explain a reason code or a configuration variable
     Explain(explain::Explain),
+    /// Say which permissions the audit logs show to be unused, wider than their use, failing or ending
+    Review(Box<review::Review>),
+    /// Train: incidents on this machine, played for real, to be recognised and answered
+    Drill(drill::Drill),
     /// Say whether audit logs are what the sidecar wrote: nothing changed, taken out or put in
     VerifyLog(verify_log::VerifyLog),
     /// Put the sidecar into Kubernetes manifests, or take it out: text in, text out
     Inject(Box<inject::Inject>),
+    /// Serve the admission webhook that puts the sidecar into new pods
+    Injector(Box<injector::Injector>),
     /// Ask a running sidecar whether it is ready, as a container's health check
     Healthcheck(healthcheck::Healthcheck),
     /// Print a completion script for a shell
@@ -139,8 +149,11 @@ impl Command {
             Self::Sign(command) => command.run(),
             Self::Providers(command) => command.run(),
             Self::Explain(command) => command.run(),
+            Self::Review(command) => command.run(),
+            Self::Drill(command) => command.run(),
             Self::VerifyLog(command) => command.run(),
             Self::Inject(command) => command.run(),
+            Self::Injector(command) => command.run(),
             Self::Healthcheck(command) => command.run(),
             Self::Completions(command) => Ok(command.run()),
         }

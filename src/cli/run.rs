@@ -44,7 +44,7 @@ pub(super) fn refuse(faults: &[Fault]) -> Exit {
 }
 
 /// The operational log goes to standard error; standard output belongs to the audit records.
-fn start_log(level: LevelFilter) {
+pub(super) fn start_log(level: LevelFilter) {
     let log = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_ansi(terminal::colours_on_stderr())

@@ -40,6 +40,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 pub use load::load;
+pub use names::variables_of;
 pub use own_providers::providers_at;
 pub use process::chain_key;
 pub use secrets::{keys_at, keys_of_lines};

@@ -17,6 +17,15 @@ pub(super) fn routes(environment: &Environment) -> BTreeSet<&str> {
     environment.names().filter_map(|variable| route_setting(variable).map(|(route, _)| route)).collect()
 }
 
+/// The variables that set up a route (by its name, in either case), each with the name of its setting.
+pub fn variables_of<'e>(environment: &'e Environment, route: &str) -> Vec<(&'e str, String)> {
+    let setting = |variable: &'e str| {
+        let (name, form) = route_setting(variable)?;
+        name.eq_ignore_ascii_case(route).then_some((variable, form))
+    };
+    environment.names().filter_map(setting).collect()
+}
+
 /// Every variable that is no setting.
 pub(super) fn unknown(environment: &Environment) -> Vec<Fault> {
     let routes = routes(environment);

@@ -126,7 +126,9 @@ impl Made<'_> {
         self.put(&format!("{PREFIX}ALLOW_PLAINTEXT"), "true");
         let names: Vec<_> =
             self.environment.names().filter(|name| name.ends_with("_CLIENT_SANS")).map(str::to_owned).collect();
-        names.iter().for_each(|name| self.leave_out(name));
+        for name in names {
+            self.leave_out(&name);
+        }
     }
 
     /// Networks that have names in a file that is not here.

@@ -144,7 +144,7 @@ impl<'e> Look<'e> {
             } else if environment.get(&variable).is_some() {
                 match names_a_path(knob) {
                     true => self.file(route, knob, &variable),
-                    false if knob.secret => self.value(route, knob, variable),
+                    false if knob.secret => self.value(route, knob, &variable),
                     false => {}
                 }
             }
@@ -152,8 +152,8 @@ impl<'e> Look<'e> {
     }
 
     /// A secret in the environment. Of a URL only the password is one.
-    fn value(&mut self, route: Option<&str>, knob: &'static Knob, variable: String) {
-        let text = self.loading.environment().get(&variable).map(|value| value.as_encoded_bytes().to_vec());
+    fn value(&mut self, route: Option<&str>, knob: &'static Knob, variable: &str) {
+        let text = self.loading.environment().get(variable).map(|value| value.as_encoded_bytes().to_vec());
         let mut text = zeroize::Zeroizing::new(text.unwrap_or_default());
         if knob.name == "REPLAY_URL" {
             match password(&text) {
@@ -161,7 +161,7 @@ impl<'e> Look<'e> {
                 None => return,
             }
         }
-        self.secret(route, knob, &variable, "1", &text, None);
+        self.secret(route, knob, variable, "1", &text, None);
     }
 
     fn file(&mut self, route: Option<&str>, knob: &'static Knob, variable: &str) {
@@ -180,7 +180,9 @@ impl<'e> Look<'e> {
             }
             Ok(Found::File(content)) => self.content(route, knob, variable, "1", &content),
             Ok(Found::Directory(files)) => {
-                files.iter().for_each(|(name, content)| self.content(route, knob, variable, name, content));
+                for (name, content) in &files {
+                    self.content(route, knob, variable, name, content);
+                }
             }
             Err(_) => {}
         }
@@ -241,7 +243,8 @@ impl<'e> Look<'e> {
         let files = match found {
             Found::File(content) => vec![(path, content)],
             Found::Directory(files) => {
-                let is_chain = |name: &str| name.ends_with(".crt") && name != "ca.crt" && !name.ends_with("/ca.crt");
+                let is_chain =
+                    |name: &str| name.strip_suffix(".crt").is_some_and(|bare| bare != "ca" && !bare.ends_with("/ca"));
                 files
                     .into_iter()
                     .filter(|(name, _)| is_chain(name))
@@ -281,6 +284,7 @@ fn password(url: &[u8]) -> Option<zeroize::Zeroizing<Vec<u8>>> {
     (!password.is_empty()).then(|| zeroize::Zeroizing::new(password.as_bytes().to_vec()))
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "other names and keys are alike here")]
 fn certificate(path: &Path, pem: &[u8]) -> Option<CertificateFacts> {
     let first = CertificateDer::pem_slice_iter(pem).next()?.ok()?;
     let (_, certificate) = X509Certificate::from_der(&first).ok()?;

@@ -7,7 +7,9 @@
 //! at most so many bytes.
 //!
 //! Deliberately absent: redirects (what a URL names is what is asked), proxies of the environment (they would be asked
-//! instead of what was looked at), cookies, compression, connections that are kept.
+//! instead of what was looked at), cookies, compression.
+
+pub mod call;
 
 use std::fmt::Write as _;
 use std::io;
@@ -34,6 +36,7 @@ use crate::http1::response::{BodyEnd, ResponseHead};
 use crate::http1::write::write_all;
 
 use super::address::Reach;
+use super::kept::{self, Stream};
 use super::url::Url;
 
 /// How long one address may take to be connected to: a dead one must not use up the patience for the next.
@@ -48,32 +51,48 @@ const MAX_INTERIM: usize = 4;
 /// What is asked, beside its URL.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
+    /// The method.
+    pub method: &'static str,
     /// The value of an `Authorization` field.
     pub authorization: Option<&'a str>,
-    /// A body and its media type, to be sent by POST; else it is a GET.
+    /// A body and its media type.
     pub body: Option<(&'a [u8], &'a str)>,
+    /// The tag of what is here already (RFC 9110 section 13.1.2): where it is the same still, the answer says so instead.
+    pub etag: Option<&'a str>,
+    /// Whether the connection is kept for the next question.
+    pub keeps: bool,
     /// The most bytes that the answer's body may have.
     pub most: u64,
     /// How long all of it may take.
     pub patience: Duration,
 }
 
-impl Ask<'_> {
+impl<'a> Ask<'a> {
     /// A GET that needs no credentials.
     #[must_use]
     pub const fn get(most: u64, patience: Duration) -> Self {
-        Self { authorization: None, body: None, most, patience }
+        Self { method: "GET", authorization: None, body: None, etag: None, keeps: false, most, patience }
+    }
+
+    /// The same with something to send, and its media type, by POST; without, it stays as it is.
+    #[must_use]
+    pub fn posting(self, body: Option<(&'a [u8], &'a str)>) -> Self {
+        if body.is_some() { Self { method: "POST", body, ..self } } else { self }
     }
 }
 
 /// The media type of forms.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
-/// An answer with status 200.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An answer with status 200, or with 304 where an [`Ask::etag`] was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Answer {
     /// Its body.
     pub body: Vec<u8>,
+    /// Whether it is what is here already, and so has no body.
+    pub is_same: bool,
+    /// The tag of what it is, where it has one that can be sent back.
+    pub etag: Option<Box<str>>,
     /// How long it is good for, where it says.
     pub max_age: Option<Duration>,
 }
@@ -121,7 +140,7 @@ pub enum Fault {
 /// What asks. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
-    tls: TlsConnector,
+    trust: Arc<ClientConfig>,
     reach: Reach,
 }
 
@@ -150,13 +169,13 @@ impl Client {
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { tls: TlsConnector::from(Arc::new(config)), reach })
+        Ok(Self { trust: Arc::new(config), reach })
     }
 
     /// Asks, and waits for the whole answer.
     ///
     /// # Errors
-    /// Any [`Fault`]; an answer of another status than 200 is one.
+    /// Any [`Fault`]; an answer of another status than [`Answer`]'s is one.
     pub async fn ask(&self, url: &Url, ask: Ask<'_>) -> Result<Answer, Fault> {
         let deadline = Now::read().plus(ask.patience).instant;
         match timeout(ask.patience, self.exchange(url, ask, deadline)).await {
@@ -165,19 +184,47 @@ impl Client {
         }
     }
 
+    /// Over a connection that waits, or a new one: the server may have closed the other meanwhile. No question that is asked
+    /// so changes anything at the server, so that it may be asked twice.
     async fn exchange(&self, url: &Url, ask: Ask<'_>, deadline: Instant) -> Result<Answer, Fault> {
-        let stream = self.connect(url).await?;
+        let waiting = if ask.keeps { kept::take(&self.trust, url, Now::read().instant) } else { None };
+        if let Some(stream) = waiting {
+            match self.over(stream, url, ask, deadline).await {
+                // 408: it has grown tired of waiting, and says so.
+                Err(Fault::Broken(_) | Fault::Status(408)) => {}
+                answer => return answer,
+            }
+        }
+        self.over(self.connect(url).await?, url, ask, deadline).await
+    }
+
+    async fn over(
+        &self,
+        mut stream: Box<dyn Stream>,
+        url: &Url,
+        ask: Ask<'_>,
+        deadline: Instant,
+    ) -> Result<Answer, Fault> {
+        let (answer, is_clean) = speak(&mut stream, url, ask, deadline).await?;
+        if ask.keeps && is_clean {
+            kept::keep(stream, &self.trust, url, Now::read().instant);
+        }
+        Ok(answer)
+    }
+
+    /// Connects, and shakes hands where the URL says so.
+    async fn connect(&self, url: &Url) -> Result<Box<dyn Stream>, Fault> {
+        let stream = self.dial(url).await?;
         if !url.is_tls() {
-            return speak(stream, url, ask, deadline).await;
+            return Ok(Box::new(stream));
         }
         let name = ServerName::try_from(url.host().to_owned()).map_err(|error| Fault::Tls(io::Error::other(error)))?;
-        let stream = self.tls.connect(name, stream).await.map_err(Fault::Tls)?;
-        // On the heap: a TLS session in a future makes all that wait for it large.
-        Box::pin(speak(stream, url, ask, deadline)).await
+        let tls = TlsConnector::from(self.trust.clone());
+        Ok(Box::new(tls.connect(name, stream).await.map_err(Fault::Tls)?))
     }
 
     /// Connects to the first address that may be connected to and takes it.
-    async fn connect(&self, url: &Url) -> Result<TcpStream, Fault> {
+    async fn dial(&self, url: &Url) -> Result<TcpStream, Fault> {
         let found = lookup_host((url.host(), url.port())).await.map_err(Fault::Name)?;
         let found: Vec<SocketAddr> = found.collect();
         let permitted = |address: &&SocketAddr| {
@@ -198,32 +245,66 @@ impl Client {
     }
 }
 
+/// Asks over a connection; the answer, and whether the connection can serve another question.
 async fn speak<IO: AsyncRead + AsyncWrite + Unpin>(
-    mut stream: IO,
+    stream: &mut IO,
     url: &Url,
     ask: Ask<'_>,
     deadline: Instant,
-) -> Result<Answer, Fault> {
-    let (method, head) = request_head(url, ask);
-    let body = ask.body.map_or(&b""[..], |(body, _)| body);
-    write_all(&mut stream, [head.as_bytes(), body]).await.map_err(Fault::Broken)?;
+) -> Result<(Answer, bool), Fault> {
     let mut buffer = Buffer::new();
-    let head = final_head(&mut stream, &mut buffer, method).await?;
-    match head.status {
-        200 => {}
+    let head = send(stream, &mut buffer, url, ask).await?;
+    let is_same = match head.status {
+        200 => false,
+        304 if ask.etag.is_some() => true,
         status @ 300..400 => return Err(Fault::Redirect(status)),
         status => return Err(Fault::Status(status)),
-    }
-    let max_age = max_age_of(&head, buffer.bytes());
-    let body = match head.body {
-        BodyEnd::Close => until_close(&mut stream, &mut buffer, head.len, ask.most).await?,
-        BodyEnd::None => Vec::new(),
-        BodyEnd::Length(length) => {
-            framed(&mut stream, &mut buffer, head.len, Framing::Length(length), ask, deadline).await?
-        }
-        BodyEnd::Chunked => framed(&mut stream, &mut buffer, head.len, Framing::Chunked, ask, deadline).await?,
     };
-    Ok(Answer { body, max_age })
+    let (max_age, etag) = (max_age_of(&head, buffer.bytes()), etag_of(&head, buffer.bytes()));
+    let (body, end) = body_of(stream, &mut buffer, &head, ask, deadline).await?;
+    // What came behind the answer is nobody's.
+    let is_clean = head.keep_alive && end == buffer.len();
+    Ok((Answer { body, is_same, etag, max_age }, is_clean))
+}
+
+/// Asks, and waits for the head of the answer.
+async fn send<IO: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut IO,
+    buffer: &mut Buffer,
+    url: &Url,
+    ask: Ask<'_>,
+) -> Result<ResponseHead, Fault> {
+    let head = request_head(url, ask);
+    let body = ask.body.map_or(&b""[..], |(body, _)| body);
+    write_all(stream, [head.as_bytes(), body]).await.map_err(Fault::Broken)?;
+    final_head(stream, buffer, ask.method.as_bytes()).await
+}
+
+/// The body of an answer, and where it ends in the buffer.
+async fn body_of<IO: AsyncRead + Unpin>(
+    stream: &mut IO,
+    buffer: &mut Buffer,
+    head: &ResponseHead,
+    ask: Ask<'_>,
+    deadline: Instant,
+) -> Result<(Vec<u8>, usize), Fault> {
+    match head.body {
+        BodyEnd::Close => Ok((until_close(stream, buffer, head.len, ask.most).await?, usize::MAX)),
+        BodyEnd::None => Ok((Vec::new(), head.len)),
+        BodyEnd::Length(length) => framed(stream, buffer, head.len, Framing::Length(length), ask, deadline).await,
+        BodyEnd::Chunked => framed(stream, buffer, head.len, Framing::Chunked, ask, deadline).await,
+    }
+}
+
+/// The longest tag that is kept.
+const MAX_ETAG: usize = 256;
+
+/// The tag of an answer (RFC 9110 section 8.8.3), weak or strong, where it has one of visible characters.
+fn etag_of(head: &ResponseHead, bytes: &[u8]) -> Option<Box<str>> {
+    let (_, value) = head.fields(bytes).find(|(name, _)| name.eq_ignore_ascii_case(b"etag"))?;
+    let text = std::str::from_utf8(value).ok().filter(|text| text.len() <= MAX_ETAG)?;
+    let quoted = text.strip_prefix("W/").unwrap_or(text).strip_prefix('"')?.strip_suffix('"')?;
+    quoted.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"').then(|| text.into())
 }
 
 fn max_age_of(head: &ResponseHead, bytes: &[u8]) -> Option<Duration> {
@@ -232,19 +313,25 @@ fn max_age_of(head: &ResponseHead, bytes: &[u8]) -> Option<Duration> {
 }
 
 /// Wiped when it is dropped: it may hold a credential.
-fn request_head(url: &Url, ask: Ask<'_>) -> (&'static [u8], Zeroizing<String>) {
-    let method = if ask.body.is_some() { "POST" } else { "GET" };
+fn request_head(url: &Url, ask: Ask<'_>) -> Zeroizing<String> {
     // Room for all of it: a text that grows leaves copies of a credential behind.
-    let room = 256 + url.as_str().len() * 2 + ask.authorization.map_or(0, str::len);
+    let room = 256 + MAX_ETAG + url.as_str().len() * 2 + ask.authorization.map_or(0, str::len);
     let mut head = Zeroizing::new(String::with_capacity(room));
     // Writing to a text does not fail.
     let _ = write!(
         head,
-        "{method} {} HTTP/1.1\r\nHost: {}\r\nAccept: application/json, */*;q=0.5\r\nUser-Agent: hookwarden/{}\r\nConnection: close\r\n",
+        "{} {} HTTP/1.1\r\nHost: {}\r\nAccept: application/json, */*;q=0.5\r\nUser-Agent: hookwarden/{}\r\n",
+        ask.method,
         url.target(),
         url.authority(),
         env!("CARGO_PKG_VERSION"),
     );
+    if !ask.keeps {
+        head.push_str("Connection: close\r\n");
+    }
+    if let Some(etag) = ask.etag {
+        let _ = write!(head, "If-None-Match: {etag}\r\n");
+    }
     if let Some(authorization) = ask.authorization {
         let _ = write!(head, "Authorization: {authorization}\r\n");
     }
@@ -252,7 +339,7 @@ fn request_head(url: &Url, ask: Ask<'_>) -> (&'static [u8], Zeroizing<String>) {
         let _ = write!(head, "Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len());
     }
     head.push_str("\r\n");
-    (method.as_bytes(), head)
+    head
 }
 
 /// Reads until the buffer begins with the final response's head.
@@ -284,6 +371,7 @@ async fn final_head<IO: AsyncRead + Unpin>(
     }
 }
 
+/// A body that its framing ends, and where that is in the buffer.
 async fn framed<IO: AsyncRead + Unpin>(
     stream: &mut IO,
     buffer: &mut Buffer,
@@ -291,7 +379,7 @@ async fn framed<IO: AsyncRead + Unpin>(
     framing: Framing,
     ask: Ask<'_>,
     deadline: Instant,
-) -> Result<Vec<u8>, Fault> {
+) -> Result<(Vec<u8>, usize), Fault> {
     let fault = |reason| {
         if reason == Reason::BodyTooLarge {
             Fault::Large(ask.most)
@@ -307,7 +395,7 @@ async fn framed<IO: AsyncRead + Unpin>(
         let read = timeout_at(deadline.into(), body.read(stream, buffer)).await;
         read.map_err(|_| Fault::Slow(ask.patience))?.map_err(fault)?;
     }
-    Ok(body.span().get(buffer.bytes()).to_vec())
+    Ok((body.span().get(buffer.bytes()).to_vec(), body.next_request()))
 }
 
 /// A body that the connection's end ends. TLS tells an end from a cut: one without its farewell is an error.

@@ -165,7 +165,7 @@ impl Introspector {
             Ok(_slot) => {
                 let form = form(token);
                 let (authorization, body) = (Some(&**self.authorization), Some((&**form, FORM)));
-                let ask = Ask { authorization, body, most: MOST, patience: PATIENCE };
+                let ask = Ask { authorization, keeps: true, ..Ask::get(MOST, PATIENCE) }.posting(body);
                 // On the heap: no other request should carry the room of a TLS session with it.
                 Box::pin(client.ask(&self.url, ask)).await.and_then(read)
             }

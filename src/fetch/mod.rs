@@ -18,6 +18,7 @@ pub mod client;
 pub mod discovery;
 pub mod introspect;
 pub mod keeper;
+mod kept;
 pub mod named;
 pub mod schedule;
 pub mod source;

@@ -69,6 +69,8 @@ struct State {
     told: bool,
     /// The SHA-256 of the last answer of use.
     digest: Option<[u8; 32]>,
+    /// Its tag, and whose it is.
+    etag: Option<(Url, Box<str>)>,
 }
 
 /// What others want of it, beside the plan.
@@ -149,19 +151,29 @@ impl Fetched {
             Source::Keys { url, strength } => (url.clone(), *strength),
             Source::Issuer(issuer) => (keys_of_issuer(client, issuer, ask).await?, Strength::Usual),
         };
-        let Answer { body, max_age } = client.ask(&url, ask).await?;
+        let known = self.state().etag.clone().filter(|(place, _)| *place == url);
+        let ask = Ask { etag: known.as_ref().map(|(_, etag)| &**etag), ..ask };
+        let Answer { body, is_same, etag, max_age } = client.ask(&url, ask).await?;
+        if is_same {
+            return Ok(New { set: None, max_age });
+        }
         let keys = KeySet::from_jwks(&body, strength).map_err(|fault| Fault::Content(fault.to_string()))?;
-        Ok(New { keys, max_age, digest: Sha256::digest(&body).into() })
+        let etag = etag.map(|etag| (url, etag));
+        Ok(New { set: Some(Set { keys, digest: Sha256::digest(&body).into(), etag }), max_age })
     }
 
     fn answered(&self, new: New, now: Now, dice: u64) {
-        let count = new.keys.len();
-        self.ring.put(new.keys);
         let mut state = self.state();
         state.schedule.answered(now, new.max_age, dice);
-        let Health { answers, failures, .. } = state.health;
+        let Health { answers, failures, keys, .. } = state.health;
+        let count = new.set.as_ref().map_or(keys, |set| set.keys.len());
         state.health = Health { answers: answers.saturating_add(1), failures, since: Some(now.wall), keys: count };
-        let is_news = std::mem::take(&mut state.told) || state.digest.replace(new.digest) != Some(new.digest);
+        let mut is_news = std::mem::take(&mut state.told);
+        if let Some(Set { keys, digest, etag }) = new.set {
+            self.ring.put(keys);
+            is_news |= state.digest.replace(digest) != Some(digest);
+            state.etag = etag;
+        }
         drop(state);
         if is_news {
             tracing::info!(source = %self.source, keys = count, "keys were fetched");
@@ -189,11 +201,18 @@ impl Fetched {
     }
 }
 
-/// A set of keys that has just come.
+/// What has just come.
 struct New {
-    keys: KeySet,
+    /// `None`: the set that is here, still.
+    set: Option<Set>,
     max_age: Option<Duration>,
+}
+
+/// A set of keys.
+struct Set {
+    keys: KeySet,
     digest: [u8; 32],
+    etag: Option<(Url, Box<str>)>,
 }
 
 async fn keys_of_issuer(client: &Client, issuer: &str, ask: Ask<'_>) -> Result<Url, Fault> {

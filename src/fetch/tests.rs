@@ -82,6 +82,26 @@ impl Server {
         Some(String::from_utf8(request).expect("text"))
     }
 
+    /// Serves one connection with an answer to each request on it, and closes it; gives how many there were.
+    async fn serve_all(&self, responses: &[&str]) -> usize {
+        let (stream, _) = self.listener.accept().await.expect("a connection");
+        let mut stream = self.tls.accept(stream).await.expect("TLS");
+        for (served, response) in responses.iter().enumerate() {
+            let mut request = Vec::new();
+            // A form stands behind the head.
+            while !request.windows(15).any(|window| window == b"token_type_hint") {
+                if stream.read_buf(&mut request).await.unwrap_or_default() == 0 {
+                    return served;
+                }
+            }
+            stream.write_all(response.as_bytes()).await.expect("somebody listens");
+            stream.flush().await.expect("somebody listens");
+        }
+        // The client may be gone.
+        let _ = stream.shutdown().await;
+        responses.len()
+    }
+
     /// Serves connections until one carries a request: those that were given up come first.
     async fn serve_until_asked(&self, response: &[u8]) {
         while self.serve(response, End::Farewell).await.is_none() {}
@@ -136,7 +156,8 @@ async fn answers() {
         let about = response.chars().take(80).collect::<String>();
         match (answer, expected) {
             (Ok(answer), Ok((body, seconds))) => {
-                let expected = Answer { body: body.into(), max_age: seconds.map(Duration::from_secs) };
+                let expected =
+                    Answer { body: body.into(), max_age: seconds.map(Duration::from_secs), ..Answer::default() };
                 assert_eq!(answer, expected, "{about:?}");
             }
             (Err(fault), Err(part)) => assert!(fault.to_string().contains(part), "{about:?}: {fault}"),
@@ -156,7 +177,7 @@ async fn a_request_is_as_it_should_be() {
         "GET /keys?v=1 HTTP/1.1\r\nHost: localhost:{port}\r\nAccept: application/json, */*;q=0.5\r\nUser-Agent: hookwarden/{version}\r\nConnection: close\r\n\r\n"
     );
     assert_eq!(request.expect("a request"), expected);
-    let form = Ask { authorization: Some("Basic eDp5"), body: Some((b"token=abc", FORM)), ..GET };
+    let form = Ask { authorization: Some("Basic eDp5"), ..GET }.posting(Some((b"token=abc", FORM)));
     let (answer, request) = server.ask(form, response, End::Farewell).await;
     answer.expect("an answer");
     let request = request.expect("a request");

@@ -1,7 +1,7 @@
 //! The audit: every rule over a configuration in effect, over Kubernetes objects, and over the records of what people have
 //! done. What a sidecar in a manifest is told is audited like one's own, with the manifest's line as the place.
 //!
-//! Deliberately absent: the network, and any judgement that is no row of [`rules`](super::rules).
+//! Deliberately absent: the network, and any judgement that is no row of [`rules`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -157,7 +157,7 @@ impl<'m> Sidecar<'m> {
         let line = written.iter().find_map(|name| self.settings.get(name)?.line).unwrap_or(self.line);
         match self.workload.object.place(line) {
             Place::File { path, line, object } => Place::File { path, line, object: format!("{object}, {variable}") },
-            other => other,
+            place @ (Place::Whole(_) | Place::Variable(_)) => place,
         }
     }
 

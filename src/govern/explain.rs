@@ -1,5 +1,5 @@
-//! What `explain` knows: every outcome, every kind of anomaly, every alert and every setting, from the rows that the code itself runs
-//! on. Pure.
+//! What `explain` knows: every outcome, every kind of anomaly, every rule, attack and alert, and every setting, from the
+//! rows that the code itself runs on. Pure.
 //!
 //! A further kind of topic is a variant: with its name, its kind, its title and its lesson it is listed, found, printed
 //! and part of the handbook.
@@ -8,6 +8,8 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
+use crate::assess;
+use crate::assess::attack::Attack;
 use crate::config::PREFIX;
 use crate::config::knobs::{GLOBAL, Knob, ROUTE};
 use crate::deny::{Level, Reason, Row};
@@ -15,8 +17,9 @@ use crate::observe::anomaly;
 use crate::suggest;
 
 use super::alerts::{self, ALERTS};
+use super::finding::Rule;
 use super::lesson::Lesson;
-use super::lessons;
+use super::{lessons, rules};
 
 /// Something that can be explained.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +28,10 @@ pub enum Topic {
     Outcome(&'static Row),
     /// Something unusual.
     Anomaly(&'static anomaly::Row),
+    /// A rule of the audit.
+    Finding(&'static Rule),
+    /// An attack of an assessment.
+    Attack(&'static Attack),
     /// An alert of the rules for Prometheus.
     Alert(&'static alerts::Row),
     /// A global setting.
@@ -46,11 +53,13 @@ pub struct Kind {
 
 const OUTCOME: Kind = Kind { name: "outcome", heading: "Outcomes", noun: "a reason code" };
 const ANOMALY: Kind = Kind { name: "anomaly", heading: "Anomalies", noun: "an anomaly" };
+const FINDING: Kind = Kind { name: "finding", heading: "Findings", noun: "a rule of the audit" };
+const ATTACK: Kind = Kind { name: "attack", heading: "Attacks", noun: "an attack of an assessment" };
 const ALERT: Kind = Kind { name: "alert", heading: "Alerts", noun: "an alert" };
 const VARIABLE: Kind = Kind { name: "variable", heading: "Settings", noun: "a variable" };
 
 /// The kinds, in the order in which their topics stand.
-pub const KINDS: &[Kind] = &[OUTCOME, ANOMALY, ALERT, VARIABLE];
+pub const KINDS: &[Kind] = &[OUTCOME, ANOMALY, FINDING, ATTACK, ALERT, VARIABLE];
 
 impl Topic {
     /// The name that it is asked for by: a code, or a variable's full name.
@@ -59,6 +68,8 @@ impl Topic {
         match self {
             Self::Outcome(row) => row.code.into(),
             Self::Anomaly(row) => row.name.into(),
+            Self::Finding(rule) => rule.code.into(),
+            Self::Attack(attack) => attack.rule.code.into(),
             Self::Alert(row) => row.name.into(),
             Self::Global(knob) => format!("{PREFIX}{}", knob.name).into(),
             Self::Route(knob) => format!("{PREFIX}{ROUTES}<NAME>_{}", knob.name).into(),
@@ -71,6 +82,8 @@ impl Topic {
         match self {
             Self::Outcome(_) => OUTCOME,
             Self::Anomaly(_) => ANOMALY,
+            Self::Finding(_) => FINDING,
+            Self::Attack(_) => ATTACK,
             Self::Alert(_) => ALERT,
             Self::Global(_) | Self::Route(_) => VARIABLE,
         }
@@ -82,6 +95,8 @@ impl Topic {
         match self {
             Self::Outcome(row) => row.title,
             Self::Anomaly(row) => row.why,
+            Self::Finding(rule) => rule.title,
+            Self::Attack(attack) => attack.rule.title,
             Self::Alert(row) => row.summary,
             Self::Global(knob) | Self::Route(knob) => knob.help,
         }
@@ -93,6 +108,8 @@ impl Topic {
         match self {
             Self::Outcome(row) => lessons::of_outcome(row),
             Self::Anomaly(row) => lessons::of_anomaly(row),
+            Self::Finding(rule) => lessons::of_rule(rule),
+            Self::Attack(attack) => lessons::of_attack(attack),
             Self::Alert(row) => row.lesson(),
             Self::Global(knob) | Self::Route(knob) => lessons::of_setting(knob, &self.name()),
         }
@@ -109,6 +126,9 @@ impl Topic {
                 ("client_reads", json!(client_reads(row))),
             ],
             Self::Anomaly(_) | Self::Alert(_) => Vec::new(),
+            Self::Finding(rule) | Self::Attack(Attack { rule, .. }) => {
+                vec![("severity", json!(rule.severity.name())), ("references", json!(rule.references))]
+            }
             Self::Global(knob) | Self::Route(knob) => vec![
                 ("accepts", json!(knob.accepts)),
                 ("default", json!((!knob.default.is_empty()).then_some(knob.default))),
@@ -121,9 +141,11 @@ impl Topic {
     pub fn all() -> impl Iterator<Item = Self> {
         let outcomes = Reason::all().map(|reason| Self::Outcome(reason.row()));
         let anomalies = anomaly::Kind::all().map(|kind| Self::Anomaly(kind.row()));
+        let findings = rules::all().map(|row| Self::Finding(&row.rule));
+        let attacks = assess::all().map(Self::Attack);
         let alerts = ALERTS.iter().map(Self::Alert);
         let settings = GLOBAL.iter().map(Self::Global).chain(ROUTE.iter().map(Self::Route));
-        outcomes.chain(anomalies).chain(alerts).chain(settings)
+        outcomes.chain(anomalies).chain(findings).chain(attacks).chain(alerts).chain(settings)
     }
 
     /// The topic of that name. A code is taken in either case; a variable with or without its prefix, for any route, and
@@ -158,7 +180,9 @@ impl Topic {
 fn nearest_of(word: &str, topics: &[Topic]) -> Option<Topic> {
     let key = |topic: &Topic| match topic {
         Topic::Global(knob) | Topic::Route(knob) => knob.name.to_owned(),
-        _ => topic.name().to_ascii_uppercase(),
+        Topic::Outcome(_) | Topic::Anomaly(_) | Topic::Finding(_) | Topic::Attack(_) | Topic::Alert(_) => {
+            topic.name().to_ascii_uppercase()
+        }
     };
     let keys: Vec<_> = topics.iter().map(key).collect();
     let best = suggest::nearest(word, keys.iter().map(String::as_str))?;

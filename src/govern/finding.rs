@@ -1,5 +1,5 @@
 //! What is wrong, as `audit` and `assess` say it: one [`Rule`] a kind of fault, one [`Finding`] a place that has it, and
-//! the [`Report`] of a whole look. Pure; its faces (SARIF, JUnit, HTML) are in [`report`](super::report).
+//! the [`Report`] of a whole look. Pure; its faces (for scanners, dashboards and people) are in [`report`](super::report).
 //!
 //! A finding never holds a secret: who finds one says how long it is or whose else it is, never what it is.
 

@@ -1,5 +1,5 @@
-//! What people need to know to govern the whole: explanations of every outcome, every rule and every setting, the audit,
-//! and whether the audit log is what the sidecar wrote.
+//! What people need to know to govern the whole: explanations of every outcome, rule, attack, alert and setting, the audit,
+//! whether the audit log is what the sidecar wrote, and which permissions it shows to be wider than their use.
 
 pub mod alerts;
 pub mod audit;
@@ -11,6 +11,7 @@ pub mod lesson;
 mod lessons;
 pub mod manifests;
 pub mod report;
+pub mod review;
 pub mod rules;
 pub mod subject;
 pub mod trend;

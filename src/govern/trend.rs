@@ -44,7 +44,10 @@ impl Trend {
         let mut new: Vec<_> = now.iter().filter(|id| !earlier.iter().any(|known| known.id == **id)).cloned().collect();
         new.dedup();
         let before = Severity::ALL.map(|severity| earlier.iter().filter(|known| known.severity == severity).count());
-        let mut gone: Vec<_> = earlier.into_iter().filter(|known| !now.contains(&known.id)).collect();
+        // What is accepted now is still there.
+        let accepted = |id: &str| report.accepted.iter().any(|accepted| accepted.finding.identity() == id);
+        let is_gone = |known: &Earlier| !now.contains(&known.id) && !accepted(&known.id);
+        let mut gone: Vec<_> = earlier.into_iter().filter(is_gone).collect();
         gone.dedup();
         Ok(Self { since: value["at"].as_str().unwrap_or("an unknown time").to_owned(), new, gone, before })
     }

@@ -112,11 +112,11 @@ impl Body {
         }
     }
 
-    /// Makes room for a body whose length is known, once, instead of growing step by step.
-    pub fn reserve(&self, buffer: &mut Buffer) {
-        if let Rest::Length(left) = self.rest {
-            buffer.reserve_total(self.end.saturating_add(usize::try_from(left).unwrap_or(0)));
-        }
+    /// How many bytes head and body take, where that is known.
+    #[must_use]
+    pub fn total(&self) -> Option<usize> {
+        let missing = usize::try_from(self.missing()?).ok()?;
+        self.end.checked_add(missing)
     }
 
     /// Reads once and takes what came.

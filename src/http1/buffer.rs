@@ -1,7 +1,7 @@
 //! One connection's bytes, and [`Span`], the only way to point into them.
 //!
 //! A parsed head holds offsets instead of slices: no self-reference, no copy, and the buffer may grow while the body
-//! arrives. The buffer belongs to the connection and is used again for its next request.
+//! arrives. Its room is used again for later requests.
 
 use std::io;
 
@@ -13,9 +13,6 @@ pub const INITIAL: usize = 16 * 1024;
 
 /// The least room that a read is given: smaller reads would cost more system calls than the memory is worth.
 const READ_MIN: usize = 4 * 1024;
-
-/// A buffer that one large body made larger than this is given back when the exchange is over.
-const KEEP: usize = 64 * 1024;
 
 /// A range of bytes in a connection's buffer. 4 GiB is far beyond any body that may be configured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -71,22 +68,31 @@ impl Span {
 }
 
 /// What a connection has read and not yet used up.
-#[derive(Debug)]
+///
+/// The default one has no room yet.
+#[derive(Debug, Default)]
 pub struct Buffer {
     bytes: BytesMut,
-}
-
-impl Default for Buffer {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 impl Buffer {
     /// An empty buffer of the usual size.
     #[must_use]
+    #[allow(clippy::new_without_default, reason = "the default has no room, and so costs nothing")]
     pub fn new() -> Self {
-        Self { bytes: BytesMut::with_capacity(INITIAL) }
+        Self::with_room(INITIAL)
+    }
+
+    /// An empty buffer with room for so many bytes.
+    #[must_use]
+    pub fn with_room(bytes: usize) -> Self {
+        Self { bytes: BytesMut::with_capacity(bytes) }
+    }
+
+    /// How many bytes it has room for, those that are there included.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.bytes.capacity()
     }
 
     /// All bytes read and not used up.
@@ -112,9 +118,9 @@ impl Buffer {
         self.bytes.is_empty()
     }
 
-    /// Makes room, so that the buffer can hold `total` bytes without growing again.
-    pub fn reserve_total(&mut self, total: usize) {
-        self.bytes.reserve(total.saturating_sub(self.bytes.len()));
+    /// Appends a copy of `bytes`.
+    pub fn append(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// Forgets all bytes from `len` on.
@@ -140,10 +146,5 @@ impl Buffer {
             self.bytes.copy_within(used.., 0);
         }
         self.bytes.truncate(rest);
-        if self.bytes.capacity() > KEEP && rest <= INITIAL {
-            let mut small = BytesMut::with_capacity(INITIAL);
-            small.extend_from_slice(&self.bytes);
-            self.bytes = small;
-        }
     }
 }

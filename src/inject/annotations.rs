@@ -114,7 +114,7 @@ pub enum Port {
     Name(String),
 }
 
-/// A Secret or ConfigMap that is mounted.
+/// A Secret or `ConfigMap` that is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
     /// The route whose keys it holds, in upper case.
@@ -323,7 +323,7 @@ fn mount(text: &str) -> Result<Mount, String> {
     }
 }
 
-/// A DNS subdomain (RFC 1123), as Kubernetes names Secrets and ConfigMaps.
+/// A DNS subdomain (RFC 1123), as Kubernetes names Secrets and `ConfigMaps`.
 fn object_name(text: &str) -> Result<String, String> {
     let label = |label: &str| {
         let plain = label.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));

@@ -50,8 +50,8 @@ fn arrays(path: &mut String, from: &[Value], to: &[Value], operations: &mut Vec<
     for at in (start + common..old.end).rev() {
         below(path, &at.to_string(), |path| operations.push(json!({ "op": "remove", "path": path })));
     }
-    for at in start + common..new.end {
-        below(path, &at.to_string(), |path| operations.push(json!({ "op": "add", "path": path, "value": to[at] })));
+    for (at, item) in to.iter().enumerate().take(new.end).skip(start + common) {
+        below(path, &at.to_string(), |path| operations.push(json!({ "op": "add", "path": path, "value": item })));
     }
 }
 

@@ -26,9 +26,6 @@ pub mod text;
 pub mod undo;
 pub mod workload;
 
-#[cfg(test)]
-mod tests;
-
 /// What stands before the name of every label and annotation of ours.
 pub const PREFIX: &str = "hookwarden.io/";
 
@@ -55,3 +52,6 @@ pub const IMAGE: &str = concat!("ghcr.io/hookwarden/hookwarden:", env!("CARGO_PK
 
 /// The namespace that the injector stands in, unless it is told another.
 pub const NAMESPACE: &str = "hookwarden";
+
+#[cfg(test)]
+mod tests;

@@ -94,7 +94,9 @@ fn is_ours(pod: &Value, context: Context<'_>) -> Result<Option<String>, String> 
         Value::String(value) if value == DISABLED => no("its label hookwarden.io/inject says disabled"),
         Value::Null if context.opted_in => Ok(None),
         Value::Null => no("neither it nor its namespace has the label hookwarden.io/inject: enabled"),
-        other => Err(format!("label {LABEL}: {other} is neither {ENABLED} nor {DISABLED}")),
+        other @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
+            Err(format!("label {LABEL}: {other} is neither {ENABLED} nor {DISABLED}"))
+        }
     }
 }
 
@@ -105,6 +107,14 @@ fn unfit(pod: &Value) -> Vec<String> {
     let mut faults = Vec::new();
     if !spec["containers"].is_array() {
         faults.push("the pod has no containers".to_owned());
+    }
+    let metadata = [&pod["metadata"], &pod["metadata"]["annotations"]];
+    let lists = [&spec["initContainers"], &spec["volumes"]];
+    let shapes = metadata.iter().all(|value| value.is_object() || value.is_null())
+        && lists.iter().all(|value| value.is_array() || value.is_null());
+    if !shapes {
+        faults
+            .push("the pod's metadata, annotations, initContainers or volumes are not what they are to be".to_owned());
     }
     let windows = spec["os"]["name"] == "windows" || spec["nodeSelector"]["kubernetes.io/os"] == "windows";
     if windows {

@@ -56,7 +56,8 @@ struct Kind {
     #[serde(default)]
     group: String,
     version: String,
-    kind: String,
+    #[serde(rename = "kind")]
+    name: String,
 }
 
 /// What is known of a namespace.
@@ -136,7 +137,7 @@ impl Request {
     /// Whether the namespace makes a difference, so that it is worth looking up.
     #[must_use]
     pub fn is_of_a_new_pod(&self) -> bool {
-        let pod = self.kind.group.is_empty() && self.kind.version == "v1" && self.kind.kind == "Pod";
+        let pod = self.kind.group.is_empty() && self.kind.version == "v1" && self.kind.name == "Pod";
         pod && self.operation == "CREATE" && self.sub_resource.is_empty()
     }
 
@@ -162,13 +163,13 @@ impl Request {
     }
 
     fn allowed(&self, verdict: Verdict, why: String) -> Answer {
-        Answer { verdict, why, body: review(json!({ "uid": self.uid, "allowed": true })) }
+        Answer { verdict, why, body: review(&json!({ "uid": self.uid, "allowed": true })) }
     }
 
     fn patched(&self, operations: &[Value]) -> Answer {
         // A list of JSON values does not fail to be written.
         let patch = serde_json::to_vec(operations).unwrap_or_default();
-        let body = review(json!({
+        let body = review(&json!({
             "uid": self.uid,
             "allowed": true,
             "patchType": "JSONPatch",
@@ -187,11 +188,11 @@ impl Request {
             "reason": "Invalid",
             "message": format!("hookwarden: {why}"),
         });
-        let body = review(json!({ "uid": self.uid, "allowed": false, "status": status }));
+        let body = review(&json!({ "uid": self.uid, "allowed": false, "status": status }));
         Answer { verdict: Verdict::Refused, why, body }
     }
 }
 
-fn review(response: Value) -> Value {
+fn review(response: &Value) -> Value {
     json!({ "apiVersion": VERSION, "kind": "AdmissionReview", "response": response })
 }

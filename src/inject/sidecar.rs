@@ -2,7 +2,7 @@
 //!
 //! Its security context is that of Pod Security's `restricted` in every field, so that it runs in any namespace
 //! (<https://kubernetes.io/docs/concepts/security/pod-security-standards/>). What a webhook's owner sets goes into the
-//! environment behind ConfigMaps and Secrets, so that what the pod's shape decides (ports, files) always wins.
+//! environment behind `ConfigMaps` and Secrets, so that what the pod's shape decides (ports, files) always wins.
 
 use serde_json::{Map, Value, json};
 
@@ -12,7 +12,7 @@ use super::{CONTAINER, VOLUMES};
 /// Where Secrets with keys are mounted, each in a directory of its name.
 pub const SECRETS: &str = "/run/hookwarden/secrets";
 
-/// Where ConfigMaps with files are mounted.
+/// Where `ConfigMaps` with files are mounted.
 pub const CONFIG: &str = "/run/hookwarden/config";
 
 /// Where the listener's certificate and key are mounted.
@@ -88,7 +88,7 @@ fn ports(wishes: &Wishes) -> Value {
     ])
 }
 
-/// ConfigMaps first: of a variable that stands in several, the last one counts, and a Secret is the more deliberate.
+/// `ConfigMaps` first: of a variable that stands in several, the last one counts, and a Secret is the more deliberate.
 fn env_from(wishes: &Wishes) -> Value {
     let maps = wishes.config.iter().map(|name| json!({ "configMapRef": { "name": name } }));
     maps.chain(wishes.config_secret.iter().map(|name| json!({ "secretRef": { "name": name } }))).collect()

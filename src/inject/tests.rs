@@ -70,7 +70,7 @@ fn apply(document: &mut Value, patch: &Value) {
 }
 
 fn sidecar(pod: &Value) -> &Value {
-    let all = ["initContainers", "containers"].into_iter().flat_map(|list| pod["spec"][list].as_array());
+    let all = ["initContainers", "containers"].into_iter().filter_map(|list| pod["spec"][list].as_array());
     all.flatten().find(|container| container["name"] == CONTAINER).expect("a sidecar")
 }
 
@@ -152,9 +152,10 @@ fn an_injected_pod_stays_as_it_is() {
 
 #[test]
 fn a_sidecar_that_was_tampered_with_is_written_anew() {
-    let tampered: &[(&str, fn(&mut Value))] = &[
+    type Tamper = fn(&mut Value);
+    let tampered: &[(&str, Tamper)] = &[
         ("an override", |sidecar| {
-            sidecar["env"].as_array_mut().expect("a list").push(json!({"name": "HOOKWARDEN_TLS", "value": "off"}))
+            sidecar["env"].as_array_mut().expect("a list").push(json!({"name": "HOOKWARDEN_TLS", "value": "off"}));
         }),
         ("another program", |sidecar| sidecar["command"] = json!(["/bin/true"])),
         ("root", |sidecar| sidecar["securityContext"]["runAsUser"] = json!(0)),
@@ -301,15 +302,15 @@ fn where_the_service_listens() {
         assert!(why.contains(problem), "{problem}\n{why}");
     }
     let two = with(json!({}), |pod| {
-        pod["spec"]["containers"][0]["ports"] = json!([{"containerPort": 1}, {"containerPort": 2}])
+        pod["spec"]["containers"][0]["ports"] = json!([{"containerPort": 1}, {"containerPort": 2}]);
     });
     assert!(two.expect_err("no answer").contains("neither it nor hookwarden.io/take-port is set"));
     let on_host = with(json!({"hookwarden.io/take-port": "http"}), |pod| {
-        pod["spec"]["containers"][0]["ports"][0]["hostPort"] = json!(80)
+        pod["spec"]["containers"][0]["ports"][0]["hostPort"] = json!(80);
     });
     assert!(on_host.expect_err("past the sidecar").contains("hostPort"));
     let udp = with(json!({"hookwarden.io/take-port": "http"}), |pod| {
-        pod["spec"]["containers"][0]["ports"][0]["protocol"] = json!("UDP")
+        pod["spec"]["containers"][0]["ports"][0]["protocol"] = json!("UDP");
     });
     assert!(udp.expect_err("not TCP").contains("is not TCP"));
 }
@@ -522,7 +523,7 @@ fn every_kind_that_holds_pods() {
     let cron =
         of("batch/v1", "CronJob").replace("spec:\n  template", "spec:\n  jobTemplate:\n    spec:\n      template");
     let (head, tail) = cron.split_once("      template:\n").expect("a template");
-    let tail: String = tail.lines().map(|line| format!("    {line}\n")).collect();
+    let tail = tail.lines().fold(String::new(), |tail, line| tail + "    " + line + "\n");
     there_and_back(&format!("{head}      template:\n{tail}"));
     let pod = template.replace("\n  template:\n", "\n").replace("\n    ", "\n");
     there_and_back(&format!("apiVersion: v1\nkind: Pod{pod}"));
@@ -562,6 +563,10 @@ fn streams_that_are_refused() {
             "line 15: an anchor",
         ),
         (DEPLOYMENT.replace("'shop:1'", "!!str 'shop:1'"), "a tag"),
+        (
+            DEPLOYMENT.replace("        # behind the containers\n\n      # at the end\n", "            - |\n"),
+            "cannot be edited",
+        ),
         (DEPLOYMENT.replace("github-keys", "GitHub"), "Deployment shop: hookwarden.io/secret: \"GitHub\""),
         (DEPLOYMENT.replace("image: 'shop:1'", "name: again"), "has the key \"name\" twice"),
         ("a: [".to_owned(), "is no YAML"),

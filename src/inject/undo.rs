@@ -178,7 +178,7 @@ pub fn pointer(pod: &Value, place: &str) -> Option<String> {
     for token in place.split('/').skip(1) {
         let token = match value {
             Value::Array(items) => index(items, token)?.to_string(),
-            _ => token.to_owned(),
+            Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => token.to_owned(),
         };
         pointer.push('/');
         pointer.push_str(&token);

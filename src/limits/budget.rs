@@ -11,6 +11,7 @@ pub struct Budgets {
     in_flight: Count,
     buffered: AtomicU64,
     max_buffered: u64,
+    spare: AtomicU64,
     shed: AtomicU64,
 }
 
@@ -49,6 +50,7 @@ impl Budgets {
             in_flight: Count::new(max_in_flight),
             buffered: AtomicU64::new(0),
             max_buffered,
+            spare: AtomicU64::new(0),
             shed: AtomicU64::new(0),
         })
     }
@@ -94,6 +96,27 @@ impl Budgets {
     #[must_use]
     pub fn buffers_are_scarce(&self) -> bool {
         self.buffered.load(Ordering::Relaxed) > self.max_buffered - self.max_buffered / 10
+    }
+
+    /// Takes `bytes` for room that is kept for later bodies: an eighth of what bodies may take, and nothing that they
+    /// need. True: it may be kept.
+    #[must_use]
+    pub fn try_spare(&self, bytes: u64) -> bool {
+        let free = (self.max_buffered - self.max_buffered / 10).saturating_sub(self.buffered_bytes());
+        let most = free.min(self.max_buffered / 8);
+        let more = |spare: u64| spare.checked_add(bytes).filter(|after| *after <= most);
+        self.spare.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// So much of the room that was kept is in use again, or gone.
+    pub fn spare_less(&self, bytes: u64) {
+        self.spare.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes of room that is kept.
+    #[must_use]
+    pub fn spare(&self) -> u64 {
+        self.spare.load(Ordering::Relaxed)
     }
 
     /// Counts a connection that gave way.

@@ -39,6 +39,9 @@ fn bind(address: SocketAddr, shared: bool) -> io::Result<Socket> {
     if shared {
         socket.set_reuse_port(true)?;
     }
+    // Handed on to each connection that comes in by Linux and its kin, which spares each a call. Answers leave in one piece;
+    // waiting for more would only delay them.
+    socket.set_tcp_nodelay(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     Ok(socket)
@@ -60,6 +63,14 @@ mod tests {
         let taken = first[0].local_addr().expect("an address");
         assert_eq!(first[1].local_addr().expect("an address"), taken);
         assert_eq!(sockets(taken, 2).expect_err("in use").error.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn who_comes_in_is_not_made_to_wait_for_more() {
+        let sockets = sockets(SocketAddr::from(([127, 0, 0, 1], 0)), 1).expect("a free port");
+        let _client = std::net::TcpStream::connect(sockets[0].local_addr().expect("an address")).expect("an open door");
+        let (stream, _) = sockets[0].accept().expect("a connection");
+        assert!(stream.nodelay().expect("an option"));
     }
 
     #[test]

@@ -20,8 +20,8 @@ use crate::policy::ClientTrust;
 /// A connection that has shaken hands.
 #[derive(Debug)]
 pub struct Secured {
-    /// The stream.
-    pub stream: TlsStream<TcpStream>,
+    /// The stream: boxed, or every connection without TLS would have room for one too.
+    pub stream: Box<TlsStream<TcpStream>>,
     /// The version that was agreed on.
     pub version: &'static str,
     /// What the client has shown, where it was asked.
@@ -70,7 +70,7 @@ async fn shake_hands(
     if first[0].is_ascii_uppercase() {
         return Err(Failed::Plaintext(stream));
     }
-    let stream = TlsAcceptor::from(config).accept(stream).await?;
+    let stream = Box::new(TlsAcceptor::from(config).accept(stream).await?);
     let session = stream.get_ref().1;
     let version = match session.protocol_version() {
         Some(ProtocolVersion::TLSv1_3) => "1.3",

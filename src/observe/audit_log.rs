@@ -20,10 +20,10 @@ use std::time::Duration;
 
 use crate::clock::Now;
 
-use super::Record;
 use super::anomaly::Anomaly;
 use super::chain::{GENESIS, Hash, Hasher, Link};
 use super::line::Writer as LineWriter;
+use super::{AuditChange, Record};
 
 /// The most bytes that wait to be written: two to three thousand lines, the traffic of a tenth of a second at full load.
 const MAX_WAITING: usize = 1 << 20;
@@ -121,6 +121,11 @@ impl AuditLog {
     /// Takes something unusual, on the same terms.
     pub fn write_anomaly(&self, route: Option<&str>, anomaly: &Anomaly, now: Now) {
         self.push(|writer, queue| queue.push(writer.anomaly(route, anomaly, now)));
+    }
+
+    /// Takes what an audit has found, on the same terms.
+    pub fn write_audit(&self, change: &AuditChange<'_>, now: Now) {
+        self.push(|writer, queue| queue.push(writer.audited(change, now)));
     }
 
     fn push(&self, write: impl FnOnce(&mut LineWriter, &Queue)) {

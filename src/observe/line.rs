@@ -12,12 +12,15 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-use super::Record;
 use super::anomaly::Anomaly;
+use super::{AuditChange, Record};
 use crate::clock::Now;
 
 /// The longest text of a sender's that a record carries, in bytes; a longer one ends in `…`.
 pub(super) const MAX_FIELD: usize = 1024;
+
+/// The most texts in a list: with the longest of them a line stays below what readers take.
+const MAX_LISTED: usize = 24;
 
 /// Writes lines. Keeps the text of the last second, since most records fall into the same one as the record before.
 #[derive(Debug, Default)]
@@ -80,6 +83,36 @@ impl Writer {
         &self.out
     }
 
+    /// The line of an audit that has found something else than the one before, with its line feed.
+    pub(super) fn audited(&mut self, change: &AuditChange<'_>, now: Now) -> &[u8] {
+        self.out.clear();
+        self.time(now.wall);
+        self.text("kind", Some("audit"));
+        for (severity, count) in change.found {
+            self.number(severity, Some(*count as u64));
+        }
+        self.list("new", change.new);
+        self.list("gone", change.gone);
+        self.out.extend_from_slice(b"}\n");
+        &self.out
+    }
+
+    /// Texts, as many as a line has room for; then how many more there are.
+    fn list(&mut self, name: &str, texts: &[String]) {
+        self.name(name);
+        self.out.push(b'[');
+        for (index, text) in texts.iter().take(MAX_LISTED).enumerate() {
+            if index > 0 {
+                self.out.push(b',');
+            }
+            self.quoted(text.as_bytes());
+        }
+        if texts.len() > MAX_LISTED {
+            let _ = write!(self.out, ",\"and {} more\"", texts.len() - MAX_LISTED);
+        }
+        self.out.push(b']');
+    }
+
     /// RFC 3339 with milliseconds. A time that no calendar holds is the epoch's.
     fn time(&mut self, wall: Duration) {
         let second = wall.as_secs();
@@ -110,6 +143,10 @@ impl Writer {
         let Some(value) = value.filter(|value| !value.is_empty()) else {
             return self.out.extend_from_slice(b"null");
         };
+        self.quoted(value);
+    }
+
+    fn quoted(&mut self, value: &[u8]) {
         self.out.push(b'"');
         let kept = value.get(..MAX_FIELD).unwrap_or(value);
         if kept.iter().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {

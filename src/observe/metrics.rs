@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use super::anomaly::Kind;
@@ -50,6 +51,7 @@ pub struct Metrics {
     handshakes: [IntCounter; 2],
     proxy_headers: [IntCounter; 3],
     descriptors: IntGauge,
+    findings: IntGaugeVec,
     store: Histogram,
     used: Mutex<BTreeMap<(String, String), Weak<AtomicU64>>>,
 }
@@ -127,11 +129,6 @@ impl Metrics {
         let handshakes = counter("tls_handshakes_total", "TLS handshakes.", &["result"])?;
         let proxy_headers =
             counter("proxy_headers_total", "PROXY headers that connections began with, or did not.", &["result"])?;
-        let descriptors = IntGauge::new(
-            "hookwarden_file_descriptors_limit",
-            "File descriptors that the process may have open; 0 for no limit.",
-        )?;
-        registry.register(Box::new(descriptors.clone()))?;
         let store = Histogram::with_opts(
             HistogramOpts::new(
                 "hookwarden_replay_store_duration_seconds",
@@ -144,7 +141,8 @@ impl Metrics {
             reloaded: by_result(&reloads),
             handshakes: by_result(&handshakes),
             proxy_headers: ["success", "failure", "untrusted"].map(|result| proxy_headers.with_label_values(&[result])),
-            descriptors,
+            descriptors: descriptors(&registry)?,
+            findings: findings(&registry)?,
             used: Mutex::default(),
             store,
             registry,
@@ -193,6 +191,13 @@ impl Metrics {
     /// Tells how many file descriptors the process may have; `None` for no limit.
     pub fn descriptors(&self, limit: Option<u64>) {
         self.descriptors.set(limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or_default());
+    }
+
+    /// Tells how many findings of each severity the last audit had.
+    pub fn audited(&self, found: &[(&'static str, usize)]) {
+        for (severity, count) in found {
+            self.findings.with_label_values(&[severity]).set(i64::try_from(*count).unwrap_or(i64::MAX));
+        }
     }
 
     /// Counts a claim that was sent to the shared replay store.
@@ -282,6 +287,25 @@ impl RouteMeters {
     pub fn last_used(&self, key: usize) -> u64 {
         self.used.get(key).map_or(0, |used| used.load(Ordering::Relaxed))
     }
+}
+
+/// The gauge of the process's limit.
+fn descriptors(registry: &Registry) -> Result<IntGauge, prometheus::Error> {
+    let descriptors = IntGauge::new(
+        "hookwarden_file_descriptors_limit",
+        "File descriptors that the process may have open; 0 for no limit.",
+    )?;
+    registry.register(Box::new(descriptors.clone()))?;
+    Ok(descriptors)
+}
+
+/// The gauges of what the audit has found.
+fn findings(registry: &Registry) -> Result<IntGaugeVec, prometheus::Error> {
+    let opts =
+        Opts::new("hookwarden_audit_findings", "What the last audit of the configuration has found; it is hourly.");
+    let findings = IntGaugeVec::new(opts, &["severity"])?;
+    registry.register(Box::new(findings.clone()))?;
+    Ok(findings)
 }
 
 /// Failure and success, in the order of `usize::from(worked)`.

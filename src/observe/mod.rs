@@ -19,7 +19,7 @@ use crate::deny::{Reason, Scope};
 
 use anomaly::Anomaly;
 use audit_log::AuditLog;
-use metrics::RouteMeters;
+use metrics::{Metrics, RouteMeters};
 
 /// The revision that this binary was built from.
 pub const REVISION: &str = env!("HOOKWARDEN_BUILD_REVISION");
@@ -140,4 +140,23 @@ pub fn anomaly(meters: &RouteMeters, log: &AuditLog, route: Option<&str>, anomal
     let (route, kind, saw, usual) =
         (route.unwrap_or(metrics::NO_ROUTE), anomaly.kind.row().name, &anomaly.saw, &anomaly.usual);
     tracing::warn!(route, kind, saw, usual, "something unusual; `hookwarden explain` knows the kind");
+}
+
+/// What an audit of the configuration has found, beside the one before.
+#[derive(Debug, Clone, Copy)]
+pub struct AuditChange<'a> {
+    /// How many findings there are, by severity.
+    pub found: &'a [(&'static str, usize)],
+    /// What was not there before, by rule and place.
+    pub new: &'a [String],
+    /// What is not there any more.
+    pub gone: &'a [String],
+}
+
+/// Sets the gauges, and writes a line where something has changed.
+pub fn audited(metrics: &Metrics, log: &AuditLog, change: &AuditChange<'_>, now: Now) {
+    metrics.audited(change.found);
+    if !change.new.is_empty() || !change.gone.is_empty() {
+        log.write_audit(change, now);
+    }
 }

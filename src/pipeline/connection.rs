@@ -104,6 +104,8 @@ pub struct Connection<'w, IO> {
     pub(super) peer: Peer,
     pub(super) signals: &'w Signals,
     pub(super) buffer: Buffer,
+    /// Length of the last request.
+    pub(super) usual: usize,
     pub(super) out: BytesMut,
     pub(super) verifier: Verifier,
     /// Whether a request of it has been proven.
@@ -128,15 +130,16 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Connection<'w, IO> {
     /// A connection that has been accepted and, with TLS, has shaken hands.
     #[must_use]
     pub fn new(worker: &'w Worker, io: IO, peer: Peer, signals: &'w Signals) -> Self {
-        let (buffer, out) = (Buffer::new(), BytesMut::with_capacity(OUT));
+        let (buffer, out) = (Buffer::default(), BytesMut::with_capacity(OUT));
         let (verifier, idle_since) = (Verifier::default(), Now::read().instant);
-        Self { worker, io, peer, signals, buffer, out, verifier, proven: false, idle_since, served: 0 }
+        Self { worker, io, peer, signals, buffer, usual: 0, out, verifier, proven: false, idle_since, served: 0 }
     }
 
     /// Serves requests until the connection ends.
     pub async fn serve(&mut self) {
         let signals = self.signals;
-        signals.on_time(self.serve_all()).await;
+        // Borrowed, so that it takes its room but once; so are the futures below that others wait for.
+        signals.on_time(pin!(self.serve_all())).await;
     }
 
     async fn serve_all(&mut self) {
@@ -150,12 +153,17 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Connection<'w, IO> {
 
     /// Closes the connection.
     pub(super) async fn end(&mut self, after: After) {
+        self.buffer.truncate(0);
+        self.worker.rooms.take_back(&mut self.buffer);
         // Where room is scarce it is not held for the sake of strangers who may miss their answer.
         if after == After::Linger && (self.proven || !self.worker.shared.budgets.connections_are_scarce()) {
             return self.linger().await;
         }
-        // The peer may be gone already.
-        let _ = timeout(LINGER.0, self.io.shutdown()).await;
+        // Over TLS the end is announced, or it would look like one that somebody else has made; over plain TCP closing says
+        // as much. The peer may be gone already.
+        if self.peer.tls.is_some() {
+            let _ = timeout(LINGER.0, self.io.shutdown()).await;
+        }
     }
 
     /// Waits for a request to begin. False: none will.
@@ -165,7 +173,8 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Connection<'w, IO> {
         }
         let timeouts = self.worker.shared.timeouts();
         let patience = if self.served > 0 { timeouts.idle } else { timeouts.header };
-        let mut reading = pin!(self.buffer.fill(&mut self.io));
+        let usual = if self.proven { self.usual } else { 0 };
+        let mut reading = pin!(self.worker.rooms.first(&mut self.buffer, usual, &mut self.io));
         let read = match self.signals.unless_draining(self.idle_since + patience, reading.as_mut()).await {
             Ok(read) => Some(read),
             Err(Ended::Stopped) => timeout(LAST_LOOK, reading).await.ok(),
@@ -192,6 +201,7 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Connection<'w, IO> {
                 return Ok(head.read(self.buffer.bytes().get(..end).unwrap_or_default())?);
             }
             seen = self.buffer.len();
+            self.worker.rooms.shrink(&mut self.buffer);
             match self.signals.unless_late(deadline, self.buffer.fill(&mut self.io)).await {
                 None => return Err(Reason::HeaderTimeout.into()),
                 Some(Ok(1..)) => {}
@@ -246,6 +256,7 @@ impl<'w, IO: AsyncRead + AsyncWrite + Unpin> Connection<'w, IO> {
             }
         }
         self.buffer.consume(to_skip);
+        self.worker.rooms.take_back(&mut self.buffer);
         After::KeepAlive
     }
 

@@ -14,6 +14,7 @@ mod connection;
 mod exchange;
 mod gates;
 mod origin;
+mod rooms;
 mod shared;
 mod strangers;
 mod turn;
@@ -181,7 +182,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
         let room = gates::hold(held, body.missing().unwrap_or(0), self.proven);
         self.worker.spare_buffers(room.is_ok());
         room?;
-        body.reserve(&mut self.buffer);
+        self.usual = body.total().unwrap_or(self.buffer.len());
+        self.worker.rooms.fit(&mut self.buffer, self.usual);
         let mut part = body.take(&mut self.buffer)?;
         if head.expects_continue && !body.is_whole() {
             exchange.continued = true;
@@ -246,15 +248,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
         gates::inspect(route, &message, fields)?;
         let claim = gates::claim(live, &self.worker.shared.replay, route, &verified, &message, fields, now)?;
         let claim = match claim {
-            // Asked here, so that a claim that nobody need confirm is not moved through one more future.
-            Some(claim) if self.worker.shared.replay.is_shared() => Some(self.confirm(route, exchange, claim).await?),
+            // Asked here, so that a claim that nobody need confirm is not moved through one more future; on the heap, so that
+            // its connection has no room for one either.
+            Some(claim) if self.worker.shared.replay.is_shared() => {
+                Some(Box::pin(self.confirm(route, exchange, claim)).await?)
+            }
             claim => claim,
         };
         // After the claim, so that neither strangers nor replays can take up the sender's share.
         match gates::permit(&self.worker.shared, exchange.route, route, &verified, now) {
             Ok(permit) => Ok(Passed::Onward(Admission::proven(&verified, claim, permit))),
             Err(denial) => {
-                self.settle(claim, Outcome::Released, now).await;
+                Box::pin(self.settle(claim, Outcome::Released, now)).await;
                 Err(denial)
             }
         }
@@ -336,9 +341,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
         after_the_others().await;
         let (timeouts, begun) = (&live.policy.timeouts, exchange.judged.instant);
         let (pool, deadline) = (&self.worker.pool, begun + timeouts.upstream);
-        let sending = forward::send(admission, pool, upstream, timeouts.upstream_connect, outgoing, begun);
         let late = |_| Reason::UpstreamTimeout;
-        let mut answering = self.signals.unless_stopping(deadline, sending).await.map_err(late)??;
+        let mut answering = {
+            let sending = pin!(forward::send(admission, pool, upstream, timeouts.upstream_connect, outgoing, begun));
+            self.signals.unless_stopping(deadline, sending).await.map_err(late)??
+        };
         let mut interim = 0;
         while answering.head().is_interim() {
             if interim == MAX_INTERIM {
@@ -349,7 +356,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
             if answering.head().status != 100 && client.http11 {
                 relay::interim(&answering, &mut self.io, &mut self.out, &client).await;
             }
-            let next = forward::next_head(&mut answering, message.method());
+            let next = pin!(forward::next_head(&mut answering, message.method()));
             self.signals.unless_stopping(deadline, next).await.map_err(late)??;
         }
         Ok(answering)

@@ -19,6 +19,7 @@ use crate::observe::metrics::{Metrics, RouteMeters};
 use crate::policy::{Mode, Policy, Route, Timeouts};
 use crate::replay::Replay;
 
+use super::rooms::Rooms;
 use super::strangers::{Queue, Strangers};
 
 /// A policy with the meters of its routes, swapped as one.
@@ -127,6 +128,8 @@ pub struct Worker {
     pub pool: Pool,
     /// Connections that have proven nothing yet, and may have to give way.
     pub(super) strangers: Strangers,
+    /// Room for requests' bytes.
+    pub(super) rooms: Rooms,
     came: Cell<usize>,
     ids: Cell<(u64, u64)>,
     #[allow(clippy::vec_box, reason = "a head is over 1 KiB, and is lent and given back with each request")]
@@ -153,6 +156,7 @@ impl Worker {
     #[must_use]
     pub fn new(shared: Arc<Shared>, seed: [u64; 2]) -> Self {
         Self {
+            rooms: Rooms::new(shared.budgets.clone()),
             shared,
             pool: Pool::default(),
             strangers: Strangers::default(),
@@ -175,9 +179,16 @@ impl Worker {
         self.came.get() == 0
     }
 
+    /// Gives back what has been idle for too long; called about once a second.
+    pub fn tidy(&self, now: Now) {
+        self.pool.expire(now.instant);
+        self.rooms.tidy();
+    }
+
     /// Room for a body was asked for. Where little or none is left, one of somebody who has proven nothing gives way.
     pub(super) fn spare_buffers(&self, granted: bool) {
         if !granted || self.shared.budgets.buffers_are_scarce() {
+            self.rooms.clear();
             self.strangers.sending.call();
         }
     }

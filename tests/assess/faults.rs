@@ -151,15 +151,19 @@ fn every_attack_has_a_receiver_that_falls_to_it() {
 
 #[test]
 fn no_attack_succeeds_on_a_receiver_without_faults() {
+    let mut faults = Vec::new();
     for (provider, open) in [("github", OF_GITHUB), ("standard_webhooks", OF_STANDARD), ("plaid", OF_PLAID)] {
         let options = Options { slow: Some(Duration::from_secs(30)), ..options() };
         let assessment = attack(provider, Fault::None, &options);
         assert!(assessment.unheard.is_none() && assessment.notes.is_empty(), "{provider}: {assessment:#?}");
         for (code, verdict, evidence) in told(&assessment) {
             let expected = if open.contains(&code) { Verdict::Inconclusive } else { Verdict::Held };
-            assert_eq!(verdict, expected, "{provider} {code}: {evidence}");
+            if verdict != expected {
+                faults.push(format!("{provider} {code} is {verdict:?}: {evidence}"));
+            }
         }
     }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 /// What does not apply to a scheme, and over plaintext on loopback.
@@ -168,10 +172,8 @@ const OF_GITHUB: &[&str] = &[
     "HA068", "HA069", "HA070",
 ];
 const OF_STANDARD: &[&str] = &["HA008", "HA009", "HA010", "HA011", "HA028", "HA068", "HA069", "HA070"];
-const OF_PLAID: &[&str] = &[
-    "HA004", "HA005", "HA018", "HA019", "HA022", "HA023", "HA024", "HA025", "HA026", "HA027", "HA028", "HA029",
-    "HA030", "HA046", "HA048", "HA068", "HA069", "HA070",
-];
+const OF_PLAID: &[&str] =
+    &["HA004", "HA005", "HA018", "HA019", "HA027", "HA028", "HA029", "HA030", "HA046", "HA068", "HA069", "HA070"];
 
 #[test]
 fn an_endpoint_that_takes_nothing_is_not_praised() {

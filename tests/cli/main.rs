@@ -1,7 +1,11 @@
 //! The commands as their users meet them: the real program, its arguments, environment, output and exit code.
 #![allow(clippy::expect_used, clippy::panic, reason = "in a test a surprise ends the test")]
 
+mod audit;
 mod check;
+mod drill;
+mod inject;
+mod review;
 mod running;
 mod sign;
 mod verify_log;

@@ -33,6 +33,12 @@ fn what_makes_no_sense_is_a_usage_error_with_a_hint() {
         (&["sign", "--provider", "standard_webhooks", "--secret", "no base64!"], "is not valid base64"),
         (&["sign", "--provider", "github", "--secret-file", "-", "--body-file", "-"], "not both"),
         (&["sign", "--provider", "github", "--secret", "x", "--send", "https://127.0.0.1/"], "only http://"),
+        (&["assess", "--provider", "github", "--secret", "x"], "--target"),
+        (&["assess", "--target", "nowhere", "--provider", "github", "--secret", "x"], "is not a URL"),
+        (
+            &["assess", "--target", "http://127.0.0.1:1/", "--provider", "github", "--secret", "x", "--rate", "0"],
+            "1..=1000",
+        ),
         (&["healthcheck", "--url", "nowhere"], "is not a URL"),
         (&["completions", "tcsh"], "fish"),
     ] {
@@ -45,7 +51,23 @@ fn what_makes_no_sense_is_a_usage_error_with_a_hint() {
 #[test]
 fn help_is_complete() {
     let top = stdout(&run(&["--help"], &[]));
-    for name in ["run", "demo", "check", "sign", "providers", "explain", "healthcheck", "completions"] {
+    for name in [
+        "run",
+        "demo",
+        "check",
+        "audit",
+        "assess",
+        "review",
+        "drill",
+        "sign",
+        "providers",
+        "explain",
+        "inject",
+        "injector",
+        "verify-log",
+        "healthcheck",
+        "completions",
+    ] {
         assert!(top.contains(&format!("\n  {name} ")), "{top}");
         let help = run(&[name, "--help"], &[]);
         assert_eq!(code(&help), 0);

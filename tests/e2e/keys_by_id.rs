@@ -298,7 +298,7 @@ fn until_the_provider_answers_messages_are_asked_to_come_again() {
     let provider = "plaid";
     let (api, sender) = (KeyApi::of(provider), Sender::new(provider, 1));
     let upstream = Upstream::start();
-    let proxy = before(&upstream, &api, provider).start();
+    let proxy = before(&upstream, &api, provider).set("ROUTE_PLAID_SECRET_MAX_AGE", "1h").start();
     api.server.answer(Answer::status(500, ""));
     proxy.check(&sender.message().bytes(), &sender.refused("keys_unavailable"));
     proxy.wait_for_log(FAILED);

@@ -24,6 +24,7 @@ mod reload;
 mod replay;
 mod rotation;
 mod schemes;
+mod self_audit;
 mod tls;
 mod tls_upstream;
 mod upstream_faults;

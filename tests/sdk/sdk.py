@@ -250,4 +250,5 @@ SDKS = {
 }
 
 
-serve(SDKS)
+if __name__ == "__main__":
+    serve(SDKS)

@@ -2,7 +2,8 @@
 
 Messages come and are answered as in `public_keys.py`. Each sender is written here once more from its own page, over
 independent implementations of the tokens: PyJWT for those that carry claims, joserfc for those whose payload stands in
-the message. `messagebird` and `upstash_qstash` verify with the provider's own library.
+the message. `atlassian_connect`, `messagebird` and `upstash_qstash` verify with the provider's own library, and the first is
+signed with it, too.
 """
 
 import base64
@@ -111,6 +112,26 @@ def truelayer_header(message):
     return {"kid": "a-key", "tl_version": "2", "tl_headers": ""}
 
 
+def atlassian_connect(message, headers):
+    import atlassian_jwt
+
+    client_key, shared_secret = message["secret"].split(":", 1)
+    parts = urlsplit(message["url"])
+    target = f"{parts.path}?{parts.query}"
+    if headers is None:
+        return {"Authorization": "JWT " + atlassian_jwt.encode_token("POST", target, client_key, shared_secret)}
+
+    class App(atlassian_jwt.Authenticator):
+        def get_shared_secret(self, known):
+            return shared_secret if known == client_key else ""
+
+    try:
+        App().authenticate("POST", target, headers)
+        return True
+    except jwt.InvalidTokenError:
+        return False
+
+
 def messagebird(message, headers):
     from messagebird.error import ValidationError
     from messagebird.request_validator import RequestValidator
@@ -148,6 +169,7 @@ def part(index, message):
 
 
 SENDERS = {
+    "atlassian_connect": atlassian_connect,
     "constant_contact": partial(
         detached,
         name="X-CTCT-WEBHOOK-SIG",

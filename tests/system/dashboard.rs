@@ -1,13 +1,15 @@
 //! The alerting rules and the Grafana dashboard, judged by a real Prometheus that scrapes real sidecars under traffic:
 //! every rule tests as its cases say, and every query of the dashboard gives data.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::process::Command;
 
+use hookwarden::clock::Now;
 use serde_json::Value;
 
-use crate::harness::{Certificate, Outcome, Sidecar, Signer, Upstream};
+use crate::harness::{Certificate, GUARD, Sidecar, Signer, Upstream};
 use crate::monitoring::{ask, start_prometheus};
 use crate::programs::run;
 use crate::server::Server;
@@ -69,11 +71,9 @@ fn every_query_of_the_dashboard_gives_data() {
     let rules = [format!("{FOLDER}/rules.yaml"), path("signs.yml")];
     let (running, address) = start_prometheus(&path(""), &rules, &[proxy.admin(), with_tls.admin()], &alertmanager);
     wait_for_alert(&alertmanager, "Scraped");
-    for _ in 0..3 {
-        proxy.check(&Signer::new("github").sample().bytes(), &Outcome::forwarded("github"));
-    }
+    wait_until_it_forwards(&proxy);
     let unsigned = Signer::new("github").sample().without("X-Hub-Signature-256");
-    proxy.check(&unsigned.bytes(), &Outcome::of("credential_missing").on("github"));
+    assert_eq!(proxy.client().send(&unsigned.bytes()).read().status, 401);
     wait_for_alert(&alertmanager, "Recorded");
 
     let exported = String::from_utf8(proxy.ask_admin("/metrics").body).expect("text");
@@ -87,8 +87,56 @@ fn every_query_of_the_dashboard_gives_data() {
     }
     assert!(silent.is_empty(), "no data for {silent:#?}");
     drop(running);
-    proxy.finish();
+    proxy.end();
     with_tls.finish();
+}
+
+#[test]
+fn an_incident_raises_its_alerts_and_no_others() {
+    let (upstream, mut store) = (Upstream::start(), Server::start());
+    let proxy = Sidecar::before(&upstream).provider("github").set("REPLAY_URL", store.url()).start();
+    wait_until_it_forwards(&proxy);
+
+    let (alertmanager, folder) = (Upstream::start(), tempfile::tempdir().expect("a folder"));
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    fs::write(path("hasty.yml"), hasty()).expect("a file");
+    let (running, _) = start_prometheus(&path(""), &[path("hasty.yml")], &[proxy.admin()], &alertmanager);
+    // Plaintext, and a secret that stands in the environment: the sidecar finds fault with itself.
+    wait_for_alert(&alertmanager, "HookwardenAuditFindings");
+    store.stop();
+    wait_for_alert(&alertmanager, "HookwardenReplayStoreDown");
+    assert_eq!(proxy.client().send(&Signer::new("github").sample().bytes()).read().status, 503);
+    wait_for_alert(&alertmanager, "HookwardenWebhooksFailing");
+    proxy.end();
+    wait_for_alert(&alertmanager, "HookwardenDown");
+    drop(running);
+
+    let sent: BTreeSet<_> = alertmanager.received().iter().flat_map(|request| names(request.body())).collect();
+    let expected =
+        ["HookwardenAuditFindings", "HookwardenDown", "HookwardenReplayStoreDown", "HookwardenWebhooksFailing"];
+    assert_eq!(sent, expected.map(str::to_owned).into());
+}
+
+/// The rules as they are shipped, but for their patience: an alert that is due fires within seconds.
+fn hasty() -> String {
+    let rules = fs::read_to_string(format!("{FOLDER}/rules.yaml")).expect("a file");
+    let lines = rules.lines().map(|line| if line.starts_with("        for: ") { "        for: 1s" } else { line });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The alerts of one message to an Alertmanager.
+fn names(body: &[u8]) -> Vec<String> {
+    let alerts: Value = serde_json::from_slice(body).expect("JSON");
+    let name = |alert: &Value| alert["labels"]["alertname"].as_str().expect("a name").to_owned();
+    alerts.as_array().expect("a list").iter().map(name).collect()
+}
+
+/// A store without memory keeps all waiting at first, so that every sidecar can write back what it knows.
+fn wait_until_it_forwards(proxy: &Sidecar) {
+    let (began, mut client) = (Now::read().instant, proxy.client());
+    while client.send(&Signer::new("github").sample().bytes()).read().status != 200 {
+        assert!(began.elapsed() < GUARD, "the store is not there");
+    }
 }
 
 /// All queries of the dashboard's panels and notes, its variables filled in as Grafana would.
@@ -117,7 +165,7 @@ fn wait_for_alert(alertmanager: &Upstream, name: &str) {
     let mut count = 1;
     let holds = |count| {
         let sent = alertmanager.wait_for(count);
-        sent.iter().any(|request| String::from_utf8_lossy(request.body()).contains(name))
+        sent.iter().any(|request| names(request.body()).iter().any(|sent| sent == name))
     };
     while !holds(count) {
         count += 1;

@@ -129,7 +129,7 @@ fn tls_passes_through_haproxy_or_ends_there() {
     }
 }
 
-fn nginx(folder: &Path, port: &Port, sidecar: SocketAddr, lines: &str) -> Program {
+pub(crate) fn nginx(folder: &Path, port: &Port, sidecar: SocketAddr, lines: &str) -> Program {
     let listen = port.address();
     let http = format!(
         "server {{

@@ -104,6 +104,12 @@ pub(crate) const TOKENS: Language = Language {
     program: PYTHON.program,
     script: "tokens.py",
     libraries: &[
+        // It signs the query and not the body: parameters to be sorted, one of them twice, and escapes of either case.
+        Library {
+            body: r#"{"webhookEvent":"jira:issue_updated"}"#,
+            query: "?zee_last=param&repeated=parameter%202&first=1010&repeated=parameter%201&q=a%2fb~c%2Bd*&empty=",
+            ..library("atlassian_connect")
+        },
         library("constant_contact"),
         body_token("dialpad"),
         library("fireblocks"),
@@ -214,6 +220,22 @@ pub(crate) const NODE: Language = Language {
         library("stripe"),
         library("svix"),
         library("workos"),
+    ],
+};
+
+/// The same senders of tokens by another independent implementation.
+pub(crate) const NODE_TOKENS: Language = Language {
+    program: NODE.program,
+    script: "tokens.mjs",
+    libraries: &[
+        library("fireblocks"),
+        library("fusionauth"),
+        body_token("kinde"),
+        library("netlify"),
+        library("plaid"),
+        library("saleor"),
+        library("truelayer"),
+        library("vonage"),
     ],
 };
 

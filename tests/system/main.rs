@@ -1,14 +1,17 @@
 //! The real binary among the programs that it will live with: the providers' own libraries, curl, OpenSSL, sslscan,
-//! nginx, `HAProxy`, Prometheus, kustomize and Helm, all on loopback. `tests/run` installs them; one that is missing is a
-//! failure, never a skipped test.
+//! nginx, `HAProxy`, Prometheus, kustomize, Helm and a terminal, all on loopback. `tests/run` installs them; one that is
+//! missing is a failure, never a skipped test.
 #![allow(clippy::expect_used, clippy::panic, reason = "in a test a surprise ends the test")]
 
 #[path = "../e2e/harness.rs"]
 mod harness;
 
+mod admission;
+mod assessed;
 mod command;
 mod curl;
 mod dashboard;
+mod drill;
 mod fronts;
 mod instructions;
 mod libraries;
@@ -17,6 +20,7 @@ mod openssl;
 mod packaging;
 mod programs;
 mod proxies;
+mod reports;
 mod sdks;
 #[allow(dead_code, reason = "the replay tests use what these do not")]
 #[path = "../replay/server.rs"]

@@ -84,7 +84,7 @@ pub(crate) fn start_prometheus(
 global: {{scrape_interval: 1s, evaluation_interval: 1s}}
 rule_files: {rules:?}
 alerting: {{alertmanagers: [{{static_configs: [{{targets: ["{}"]}}]}}]}}
-scrape_configs: [{{job_name: sidecar, static_configs: [{}]}}]
+scrape_configs: [{{job_name: test/hookwarden, static_configs: [{}]}}]
 "#,
         alertmanager.address(),
         targets.join(", ")

@@ -4,7 +4,7 @@
 use hookwarden::auth::signature::{PublicKey, Strength};
 
 use crate::harness::{Builder, KeyApi, Outcome, Sidecar, Signer, Upstream};
-use crate::libraries::{MESSAGES, NODE, PUBLIC_KEYS, PYTHON, TOKENS};
+use crate::libraries::{MESSAGES, NODE, NODE_TOKENS, PUBLIC_KEYS, PYTHON, TOKENS};
 use crate::sdks::{Headers, KEY_ID, Language, Library, Message, ORIGIN};
 
 /// What is signed with private keys is checked with the keys that the providers' own APIs give to an account, by id.
@@ -59,6 +59,16 @@ fn what_senders_of_tokens_sign_is_forwarded() {
 #[test]
 fn tokens_that_we_sign_verify() {
     signed_by_us_is_accepted(&TOKENS);
+}
+
+#[test]
+fn what_senders_of_tokens_sign_with_jose_is_forwarded() {
+    signed_by_the_library_is_forwarded(&NODE_TOKENS);
+}
+
+#[test]
+fn tokens_that_we_sign_verify_with_jose() {
+    signed_by_us_is_accepted(&NODE_TOKENS);
 }
 
 #[test]

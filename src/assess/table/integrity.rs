@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Attack, CONTENT, Forge, PROOF, Probe, REFUSED, Rule, Severity, Shot, Skip, TIME, WIRE};
+use crate::assess::forge::object;
 use crate::auth::scheme::Field;
 use crate::auth::sign::{Draft, complete_sample, sign};
 
@@ -26,7 +27,7 @@ pub(super) static ATTACKS: &[Attack] = &[
             let at = body.iter().rposition(u8::is_ascii_alphanumeric).ok_or_else(|| Skip::because("no body"))?;
             body[at] = if body[at] == b'0' { b'1' } else { b'0' };
             let mut shots = vec![message.clone().with_body(body).shot("one byte")];
-            if let Ok(mut object) = forge.object(&message) {
+            if let Ok(mut object) = object(&message) {
                 object.insert("amount".into(), Value::from(1));
                 shots.push(message.with_body(Value::Object(object).to_string()).shot("one member more"));
             }
@@ -48,7 +49,7 @@ pub(super) static ATTACKS: &[Attack] = &[
         probe: Probe::Refused(|forge| {
             forge.needs_bound_body()?;
             let message = forge.genuine()?;
-            let object = forge.object(&message)?;
+            let object = object(&message)?;
             let blank = format!("{} ", String::from_utf8_lossy(&message.body).replacen('{', "{ ", 1));
             let mut shots = vec![message.clone().with_body(blank).shot("blanks")];
             let first = object.keys().find(|name| name.starts_with(|c: char| c.is_ascii_alphabetic()));
@@ -75,7 +76,7 @@ pub(super) static ATTACKS: &[Attack] = &[
         probe: Probe::Refused(|forge| {
             forge.needs_bound_body()?;
             let message = forge.genuine()?;
-            let object = forge.object(&message)?;
+            let object = object(&message)?;
             let name = object.keys().next().cloned().unwrap_or_default();
             let twice = format!("{{{}:\"forged\",", Value::String(name));
             let text = String::from_utf8_lossy(&message.body).replacen('{', &twice, 1);

@@ -22,7 +22,7 @@ pub(super) static ATTACKS: &[Attack] = &[
         sent: "An unsigned message with the verdict fields that Hookwarden and others write behind a check.",
         holds: REFUSED,
         reasons: &[PROOF],
-        probe: Probe::Refused(|forge| verdicts(forge, |name| name.to_owned())),
+        probe: Probe::Refused(|forge| verdicts(forge, str::to_owned)),
     },
     Attack {
         rule: Rule {
@@ -211,7 +211,7 @@ pub(super) static ATTACKS: &[Attack] = &[
         rule: Rule {
             code: "HA049",
             severity: Severity::Low,
-            title: "TRACE",
+            title: "A TRACE that repeats the request",
             why: "A server that repeats the request shows what proxies have added to it, credentials among them.",
             remedy: "Refuse TRACE.",
             references: &["OWASP ASVS 5.0 4.1.4", "NIST SP 800-53 CM-7"],

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::process;
 
 mod scenes;
-mod stage;
+pub(super) mod stage;
 
 use crate::deny::Reason;
 

@@ -31,11 +31,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const CAST: [&str; 5] = ["github", "stripe", "slack", "standard_webhooks", "shopify"];
 
 /// The running whole.
-pub(super) struct Stage {
+pub(in crate::cli) struct Stage {
     /// Where webhooks come to.
-    pub(super) listen: SocketAddr,
+    pub(in crate::cli) listen: SocketAddr,
     /// Where the meters are.
-    pub(super) admin: SocketAddr,
+    pub(in crate::cli) admin: SocketAddr,
     /// Where the service listens.
     pub(super) service: SocketAddr,
     /// The first webhook of Stripe's, once it has been made.
@@ -76,10 +76,19 @@ impl Witnessed {
 impl Stage {
     /// Starts the service and the sidecar.
     pub(super) fn set() -> Result<Self, Failure> {
+        Self::set_with(&[])
+    }
+
+    /// The same, with some settings in place of the demo's or beside them, by their names without the prefix.
+    pub(in crate::cli) fn set_with(settings: &[(&str, &str)]) -> Result<Self, Failure> {
         let reached = Arc::new(AtomicUsize::new(0));
         let service = start_service(reached.clone()).map_err(Failure::unavailable)?;
         let senders = CAST.iter().map(|id| Sender::new(id)).collect::<Result<Vec<_>, _>>()?;
-        let loaded = config::load(&environment(service, &senders));
+        let mut environment = environment(service, &senders);
+        for (name, value) in settings {
+            environment.set(format!("{}{name}", config::PREFIX), value);
+        }
+        let loaded = config::load(&environment);
         let (config, watch) = loaded.map_err(|faults| {
             let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
             Failure::unavailable(faults.join("\n"))
@@ -109,7 +118,7 @@ impl Stage {
     }
 
     /// A genuine webhook of a provider.
-    pub(super) fn genuine(&self, id: &str) -> Result<Draft, Failure> {
+    pub(in crate::cli) fn genuine(&self, id: &str) -> Result<Draft, Failure> {
         self.genuine_at(id, Now::read())
     }
 
@@ -120,7 +129,7 @@ impl Stage {
     }
 
     /// A body, signed by a provider.
-    pub(super) fn signed(&self, id: &str, body: Vec<u8>, now: Now) -> Result<Draft, Failure> {
+    pub(in crate::cli) fn signed(&self, id: &str, body: Vec<u8>, now: Now) -> Result<Draft, Failure> {
         let sender = self.sender(id)?;
         self.draft(sender, &sender.secret, body, now)
     }
@@ -132,13 +141,23 @@ impl Stage {
     }
 
     /// A provider's secret.
-    pub(super) fn secret(&self, id: &str) -> Result<&str, Failure> {
+    pub(in crate::cli) fn secret(&self, id: &str) -> Result<&str, Failure> {
         self.sender(id).map(|sender| sender.secret.as_str())
     }
 
     /// How many requests have reached the service.
     pub(super) fn reached(&self) -> usize {
         self.reached.load(Ordering::SeqCst)
+    }
+
+    /// A body, signed by somebody with another key than the provider's.
+    pub(in crate::cli) fn signed_with_another_key(&self, id: &str, body: Vec<u8>) -> Result<Draft, Failure> {
+        self.draft(self.sender(id)?, &draft::random_hex(), body, Now::read())
+    }
+
+    /// Whether a signal has ended the sidecar.
+    pub(in crate::cli) fn is_over(&self) -> bool {
+        self.sidecar.is_finished()
     }
 
     /// Waits until a signal has ended the sidecar.

@@ -115,7 +115,9 @@ fn entropy(text: &[u8]) -> usize {
     let in_row = text.windows(3).filter(|three| step(&three[..2]) == step(&three[1..]) && step(&three[..2]).abs() <= 1);
     let free = text.len().saturating_sub(in_row.count());
     let mut counts = [0_usize; 256];
-    text.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
+    for byte in text {
+        counts[usize::from(*byte)] += 1;
+    }
     let total = text.len() as f64;
     let share = |count: &usize| *count as f64 / total;
     let each: f64 = counts.iter().filter(|count| **count > 0).map(|count| -share(count) * share(count).log2()).sum();

@@ -3,7 +3,7 @@
 //!
 //! | attack or trouble | what stops it |
 //! |---|---|
-//! | a flood of ids that nobody has | [`plan`]: one is asked for every 30 s; no key gives way to them ([`KeyBook`]) |
+//! | a flood of ids that nobody has | `plan`: one is asked for every 30 s; no key gives way to them ([`KeyBook`]) |
 //! | an id that is a path, a query or an address | it looks like an id, or is never asked for |
 //! | an outage, or credentials that hold no longer | the keys that are here stay in use; the log and the metrics say so |
 //! | a key that the provider has taken back | each is asked for again, within a day at most; gone when the API says so |
@@ -224,7 +224,7 @@ impl ById {
         };
         let body = wire::body(in_body, id);
         let body = matches!(self.api.question, Question::Post(_)).then_some((&**body, "application/json"));
-        client.ask(&url, Ask { authorization, body, most: MOST, patience: PATIENCE }).await
+        client.ask(&url, Ask { authorization, ..Ask::get(MOST, PATIENCE) }.posting(body)).await
     }
 
     /// The value of the `Authorization` field, where there is one.
@@ -238,7 +238,7 @@ impl ById {
                 }
                 let (authorization, form) = (basic(name, secret.as_bytes()), wire::token_form(scope.as_deref()));
                 let (authorization, body) = (Some(&**authorization), Some((form.as_bytes(), FORM)));
-                let ask = Ask { authorization, body, most: MOST, patience: PATIENCE };
+                let ask = Ask { authorization, ..Ask::get(MOST, PATIENCE) }.posting(body);
                 let answer = client.ask(&wire::place(&self.base, token)?, ask).await?;
                 let (new, holds) = wire::read_token(&Zeroizing::new(answer.body))?;
                 let value = bearer(&new);

@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn answers() {
         let check = |body: &str, expected: Result<Option<Option<u64>>, &str>| {
-            let found = read(Answer { body: body.into(), max_age: None });
+            let found = read(Answer { body: body.into(), ..Answer::default() });
             let found = found.map(|said| said.map(|said| said.expires.map(|expires| expires.as_secs())));
             match (found, expected) {
                 (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{body}"),

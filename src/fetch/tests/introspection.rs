@@ -118,3 +118,41 @@ async fn beyond_the_bound_requests_are_refused_at_once() {
         tokio::join!(introspector.ask(&client, b"token0", now), server.serve_until_asked(answer.as_bytes()));
     assert!(shown(said).is_ok_and(|claims| claims.is_some()));
 }
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_connection_serves_several_questions_and_is_made_anew_when_it_was_closed() {
+    let server = Server::named("localhost").await;
+    let client = server.client(Reach::Private);
+    let introspector = introspector(&server);
+    let (now, active) = (Now::read(), response(r#"{"active":true}"#));
+    let ask = async |token: &[u8]| shown(introspector.ask(&client, token, now).await).is_ok_and(|said| said.is_some());
+    let closing = active.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+    let (said, served) = tokio::join!(
+        async {
+            // Two over the first; the server closes it, and the third finds out; the fourth has to be another.
+            let mut said = Vec::new();
+            for token in [&b"one"[..], b"two", b"three", b"four"] {
+                said.push(ask(token).await);
+            }
+            said
+        },
+        async {
+            let mut served = Vec::new();
+            served.push(server.serve_all(&[&active, &active]).await);
+            served.push(server.serve_all(&[&closing]).await);
+            served.push(server.serve_all(&[&active]).await);
+            served
+        }
+    );
+    assert_eq!((said, served), (vec![true; 4], vec![2, 1, 1]));
+    assert_eq!(introspector.counts(), Counts { active: 4, ..Counts::default() });
+    // Whoever trusts others makes a connection of its own, and what comes behind an answer spoils the connection.
+    let other = server.client(Reach::Private);
+    let spoilt = format!("{active}HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{{\"active\":true}}");
+    let (spoilt, inactive) = ([&*spoilt], response(r#"{"active":false}"#));
+    let (said, served) = tokio::join!(introspector.ask(&other, b"five", now), server.serve_all(&spoilt));
+    assert_eq!((shown(said).map(|said| said.is_some()), served), (Ok(true), 1));
+    let inactive = [&*inactive];
+    let (said, served) = tokio::join!(introspector.ask(&other, b"six", now), server.serve_all(&inactive));
+    assert_eq!((shown(said), served), (Ok(None), 1));
+}

@@ -138,3 +138,41 @@ fn the_next_policy_finds_what_the_one_before_fetched() {
     assert!(ring.upgrade().is_none(), "what no policy names is given back");
     drop(other);
 }
+
+#[tokio::test(flavor = "current_thread")]
+async fn what_has_not_changed_is_not_sent_again() {
+    let server = Server::named("localhost").await;
+    let fetched = Known::default().of(keys_at(server.url("/keys")));
+    let client = server.client(Reach::Private);
+    let tagged = |tag: &str, count| {
+        let body = keys(count);
+        format!("HTTP/1.1 200 OK\r\nETag: {tag}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    };
+    let same = "HTTP/1.1 304 Not Modified\r\nCache-Control: max-age=600\r\n\r\n".to_owned();
+    let too_long = format!("\"{}\"", "x".repeat(300));
+    // Each answer, what was sent to ask for it, and how many keys there are then.
+    for (answer, tag, count) in [
+        (same.clone(), None, 0),
+        (tagged("\"one\"", 2), None, 2),
+        (same.clone(), Some("\"one\""), 2),
+        (tagged("W/\"two\"", 3), Some("\"one\""), 3),
+        ("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n".to_owned(), Some("W/\"two\""), 3),
+        (same.clone(), Some("W/\"two\""), 3),
+        (tagged("two", 1), Some("W/\"two\""), 1),
+        // What is no tag is none, so that an answer that refers to one is of no use.
+        (same.clone(), None, 1),
+        (tagged(&too_long, 1), None, 1),
+        (tagged("\"a b\"", 1), None, 1),
+        (tagged("\"one\"", 2), None, 2),
+    ] {
+        fetched.hurry();
+        let task = fetched.take_task(Now::read()).expect("it is due");
+        let ((), request) = tokio::join!(task.run(&client), server.serve(answer.as_bytes(), End::Farewell));
+        let request = request.expect("a request");
+        let sent = request.lines().find_map(|line| line.strip_prefix("If-None-Match: "));
+        assert_eq!((sent, fetched.health().keys), (tag, count), "{answer}");
+        assert_eq!(fetched.ring().keys().map_or(0, |keys| keys.len()), count);
+    }
+    let Health { answers, failures, .. } = fetched.health();
+    assert_eq!((answers, failures), (8, 3));
+}

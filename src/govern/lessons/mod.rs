@@ -2,13 +2,17 @@
 //! learnt. Stories are patterns that have happened many times; none is invented, and none names anybody.
 
 mod anomalies;
+mod attacks;
 mod outcomes;
+mod rules;
 mod settings;
 
+use crate::assess::attack::Attack;
 use crate::config::knobs::Knob;
 use crate::deny::Row;
 use crate::observe::anomaly;
 
+use super::finding::Rule;
 use super::lesson::Lesson;
 
 /// The lesson of an outcome.
@@ -40,6 +44,16 @@ pub(super) fn of_anomaly(row: &'static anomaly::Row) -> Lesson {
         now: row.fix.into(),
         prevent: prevent.into(),
     }
+}
+
+/// The lesson of a rule of the audit.
+pub(super) fn of_rule(rule: &'static Rule) -> Lesson {
+    rules::lesson(rule)
+}
+
+/// The lesson of an attack.
+pub(super) fn of_attack(attack: &'static Attack) -> Lesson {
+    attacks::lesson(attack)
 }
 
 /// The lesson of a setting with that full name.

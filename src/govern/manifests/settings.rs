@@ -1,4 +1,4 @@
-//! The settings of a sidecar in a manifest: its variables, from the container itself and from ConfigMaps that were given.
+//! The settings of a sidecar in a manifest: its variables, from the container itself and from each `ConfigMap` that was given.
 //!
 //! What stands in Secrets is left out even where one was given: its name alone is known then, as it is when it was not.
 

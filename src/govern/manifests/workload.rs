@@ -131,9 +131,7 @@ impl<'m> Container<'m> {
     #[must_use]
     pub fn is_proxy(&self) -> bool {
         let words = self.node.items_at(&["command"]).iter().chain(self.node.items_at(&["args"]));
-        let mut words = words
-            .filter_map(Node::text)
-            .filter(|word| !word.rsplit('/').next().is_some_and(|last| last == "hookwarden"));
+        let mut words = words.filter_map(Node::text).filter(|word| word.rsplit('/').next() != Some("hookwarden"));
         self.is_ours() && !words.next().is_some_and(|word| NO_PROXY.contains(&word))
     }
 

@@ -159,8 +159,8 @@ impl Tree {
                 Ok(None)
             }
             Event::UnresolvedAlias(name) => Err(format!("line {line}: nothing is called {name:?}")),
-            // What else there is says nothing of a value.
-            _ => Ok(None),
+            // What else there is, or will be, says nothing of a value.
+            Event::StreamStart | Event::StreamEnd | Event::DocumentEnd | Event::Anchor(..) | _ => Ok(None),
         }
     }
 
@@ -246,15 +246,17 @@ mod tests {
         let mut bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
         for step in 1..9 {
             let before = step - 1;
-            bomb += &format!("a{step}: &a{step} [{}]\n", vec![format!("*a{before}"); 10].join(","));
+            let copies = vec![format!("*a{before}"); 10].join(",");
+            bomb = format!("{bomb}a{step}: &a{step} [{copies}]\n");
         }
         assert!(parse(&bomb).is_err_and(|fault| fault.contains("more than")));
     }
 
     #[test]
     fn what_is_no_manifest_is_refused_with_its_line() {
+        let deep = ["[", "]"].map(|bracket| bracket.repeat(200)).concat();
         for (text, expected) in [
-            (&*"[".repeat(200), "line 1: nested"),
+            (&*deep, "line 1: nested"),
             ("a: 1\n b: 2\n", "line 2"),
             ("a: *b\n", "line 1"),
             ("? [a]\n: 1\n", "line 1: a member's name"),

@@ -1,4 +1,4 @@
-//! JUnit XML, as test dashboards read it: a suite, a case a rule and place. What was found fails, what was accepted or
+//! The XML of `JUnit`, as test dashboards read it: a suite, a case a rule and place. What was found fails, what was accepted or
 //! could not be judged is skipped, and every other rule passes, so that a dashboard shows what was looked at.
 //!
 //! There is no standard; the elements are those of the Ant task's schema that all readers know.

@@ -80,6 +80,27 @@ pub fn find(code: &str) -> Option<&'static Rule> {
     all().map(|row| &row.rule).find(|rule| rule.code.eq_ignore_ascii_case(code))
 }
 
+/// What a rule is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// The configuration in effect.
+    Settings,
+    /// Kubernetes objects.
+    Objects,
+    /// What people do.
+    Practice,
+}
+
+/// What a rule is about. One that is of no row here is about the configuration.
+#[must_use]
+pub fn about(rule: &Rule) -> About {
+    match all().find(|row| row.rule.code == rule.code).map(|row| row.look) {
+        Some(Objects(_)) => About::Objects,
+        Some(People(_)) => About::Practice,
+        Some(Settings(_)) | None => About::Settings,
+    }
+}
+
 impl Row {
     /// What a configuration has of it. `None`: that is not what it looks at.
     pub(super) fn of_settings(&'static self, subject: &Subject<'_>) -> Option<Vec<Finding>> {

@@ -133,7 +133,7 @@ fn shared_keys<'s>(subject: &'s Subject<'_>) -> impl Iterator<Item = &'s SecretF
         let is_public = route.is_some_and(|route| {
             !route.scheme.public_algorithms().is_empty() || route.scheme.key_source.certificate.is_some()
         });
-        !secret.guess.pem && !(is_public && secret.setting == "SECRET")
+        !(secret.guess.pem || is_public && secret.setting == "SECRET")
     })
 }
 

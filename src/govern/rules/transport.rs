@@ -197,7 +197,7 @@ fn certificate_name(subject: &Subject<'_>, hits: &mut Hits) {
             Some(domain) => host.split_once('.').is_some_and(|(_, rest)| domain.strip_prefix('.') == Some(rest)),
             None => **name == host,
         };
-        if !known.is_empty() && host.parse::<std::net::IpAddr>().is_err() && !known.iter().any(|name| is_for(name)) {
+        if !known.is_empty() && host.parse::<std::net::IpAddr>().is_err() && !known.iter().any(is_for) {
             hits.route(route, "PUBLIC_URL", format!("no certificate is for {host}"));
         }
     }

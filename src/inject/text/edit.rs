@@ -112,7 +112,7 @@ impl Editor<'_> {
             Value::Array(items) if items.is_empty() => emptied(whole, '[', ']'),
             // JSON is YAML, wherever it stands.
             Value::Object(_) | Value::Array(_) => wanted.to_string(),
-            _ => spelt(self.text, node, wanted),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => spelt(self.text, node, wanted),
         };
         let mut range = node.span.clone();
         // What is not there has no blank before it either.
@@ -222,12 +222,11 @@ impl Editor<'_> {
     /// Puts lines behind the line in which something ends. Where that is the last one and has no end, neither have they.
     fn add_lines(&mut self, behind: usize, lines: &str) {
         let rest = self.text.get(behind..).unwrap_or_default();
-        let (at, text) = match rest.find('\n') {
-            Some(newline) => (behind + newline + 1, lines.to_owned()),
-            None => {
-                let whole = lines.strip_suffix(self.newline).unwrap_or(lines);
-                (self.text.len(), format!("{}{whole}", self.newline))
-            }
+        let (at, text) = if let Some(newline) = rest.find('\n') {
+            (behind + newline + 1, lines.to_owned())
+        } else {
+            let whole = lines.strip_suffix(self.newline).unwrap_or(lines);
+            (self.text.len(), format!("{}{whole}", self.newline))
         };
         self.changes.push(Change { range: at..at, text });
     }

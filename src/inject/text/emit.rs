@@ -35,7 +35,7 @@ fn behind(text: &mut String, value: &Value, indent: usize, newline: &str) {
             text.push_str(newline);
             text.push_str(&block(value, indent, newline));
         }
-        _ => {
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) | Value::Array(_) => {
             let _ = write!(text, " {}{newline}", scalar(value));
         }
     }
@@ -49,7 +49,7 @@ fn dashed(text: &mut String, item: &Value, indent: usize, newline: &str) {
             text.push(' ');
             text.push_str(lines.get(indent + 2..).unwrap_or_default());
         }
-        _ => {
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) | Value::Array(_) => {
             let _ = write!(text, " {}{newline}", if item.is_array() { item.to_string() } else { scalar(item) });
         }
     }
@@ -57,10 +57,7 @@ fn dashed(text: &mut String, item: &Value, indent: usize, newline: &str) {
 
 /// A value without parts, or an empty collection.
 pub(super) fn scalar(value: &Value) -> String {
-    match value {
-        Value::String(text) => string(text),
-        other => other.to_string(),
-    }
+    value.as_str().map_or_else(|| value.to_string(), string)
 }
 
 /// Text that no reader takes for anything else, of YAML 1.1 neither: plain where it is plainly text, else quoted.

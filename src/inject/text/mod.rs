@@ -62,7 +62,7 @@ pub fn filter(text: &str, options: Options<'_>) -> Result<Filtered, Vec<String>>
     }
     let Stream { mut filtered, mut faults, .. } = stream;
     let changes: Vec<_> = changes.iter().map(|(root, wanted, spellings)| (*root, wanted, spellings)).collect();
-    match edit::edit(text, &changes) {
+    match edit::edit(text, &changes).and_then(|text| checked(text, &documents, &changes)) {
         Ok(text) if faults.is_empty() => {
             filtered.text = text;
             Ok(filtered)
@@ -73,6 +73,20 @@ pub fn filter(text: &str, options: Options<'_>) -> Result<Filtered, Vec<String>>
             Err(faults)
         }
     }
+}
+
+/// The edited text, if it says what it was to say: whatever odd way something was written in, nothing else comes out.
+fn checked(text: String, before: &[Document], changes: &[(&Node, &Value, &Spellings)]) -> Result<String, String> {
+    let after = tree::read(&text).unwrap_or_default();
+    let says = |before: &Document, after: &Document| {
+        let wanted = before.root.as_ref().map(|root| {
+            let change = changes.iter().find(|(changed, ..)| std::ptr::eq(*changed, root));
+            change.map_or_else(|| root.value(), |(_, wanted, _)| (*wanted).clone())
+        });
+        after.root.as_ref().map(Node::value) == wanted
+    };
+    let same = before.len() == after.len() && before.iter().zip(&after).all(|(before, after)| says(before, after));
+    same.then_some(text).ok_or_else(|| "is written in a way that cannot be edited; write it as kubectl does".to_owned())
 }
 
 /// The objects of a document, those of a list one by one, by their JSON pointers.

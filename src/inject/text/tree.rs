@@ -115,6 +115,7 @@ impl<'t> Reader<'t> {
         Ok(Document { root, hindrance: self.hindrance.take() })
     }
 
+    #[allow(clippy::wildcard_enum_match_arm, reason = "of all other events only an alias can stand for a node")]
     fn node(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Node, String> {
         if depth > DEEPEST {
             return Err(format!("line {}: is nested too deeply", span.start.line()));
@@ -160,7 +161,7 @@ impl<'t> Reader<'t> {
                 let end = content_end(self.text, &range);
                 (Value::String(text.to_owned()), range.start..end)
             }
-            _ => (Value::String(text.to_owned()), range),
+            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => (Value::String(text.to_owned()), range),
         };
         Node { span: range, kind: Kind::Scalar(value) }
     }

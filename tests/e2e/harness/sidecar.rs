@@ -114,6 +114,7 @@ impl Builder {
             full,
             about: RefCell::default(),
             anomalies: RefCell::default(),
+            audits: RefCell::default(),
             finished: false,
         };
         sidecar.scraped.replace(sidecar.metrics());
@@ -153,6 +154,7 @@ pub(crate) struct Sidecar {
     full: bool,
     about: RefCell<String>,
     anomalies: RefCell<Vec<serde_json::Value>>,
+    audits: RefCell<Vec<serde_json::Value>>,
     finished: bool,
 }
 
@@ -379,22 +381,35 @@ impl Sidecar {
 
     /// Waits for an anomaly among records that nobody looks at.
     pub(crate) fn wait_for_anomaly(&self) -> serde_json::Value {
+        let known = self.anomalies.borrow().len();
         loop {
             let line = next_line(&self.records).unwrap_or_else(|why| panic!("{why} instead of an anomaly"));
-            if self.keep_anomaly(&line) {
-                return self.anomalies.borrow().last().cloned().expect("the one that was kept");
+            self.keep_anomaly(&line);
+            if let Some(anomaly) = self.anomalies.borrow().get(known) {
+                return anomaly.clone();
             }
         }
     }
 
-    /// An anomaly is told after the record that showed it; it is kept apart from the records of requests.
-    fn keep_anomaly(&self, line: &str) -> bool {
-        let is_one = line.contains(r#""kind":"anomaly""#);
-        if is_one {
-            let value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"));
-            self.anomalies.borrow_mut().push(value);
+    /// Waits for a change in what the audit of itself has found, among records that nobody looks at.
+    pub(crate) fn wait_for_audit(&self) -> serde_json::Value {
+        loop {
+            let found = self.audits.borrow_mut().pop();
+            if let Some(audit) = found {
+                return audit;
+            }
+            let line = next_line(&self.records).unwrap_or_else(|why| panic!("{why} instead of an audit"));
+            self.keep_anomaly(&line);
         }
-        is_one
+    }
+
+    /// An anomaly is told after the record that showed it, and an audit after a change; they are kept apart from the
+    /// records of requests.
+    fn keep_anomaly(&self, line: &str) -> bool {
+        let kept = [(r#""kind":"anomaly""#, &self.anomalies), (r#""kind":"audit""#, &self.audits)];
+        let Some((_, place)) = kept.into_iter().find(|(kind, _)| line.contains(kind)) else { return false };
+        place.borrow_mut().push(serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}")));
+        true
     }
 
     fn check_problem(&self, response: &Response, outcome: &Outcome, record: &Record) {

@@ -1,9 +1,14 @@
-//! The load: as many connections as asked for, each of which sends its next request when the last one is answered.
+//! The load: as many connections as asked for, each of which sends its next request when the last one is answered. Of more
+//! than 32, as many are busy at one time, in turn, and the others idle meanwhile, as most connections of senders do.
 //!
 //! Every body is unique, so that a replay check takes each as new. A body ends in a counter: the hash of what stands
-//! before it is kept, and signing costs the same whatever the size. One thread, loopback only, ends by itself.
+//! before it is kept, and signing costs the same whatever the size. Loopback only, ends by itself.
+//!
+//! With `poisson:RATE` requests become due at random, that many a second on average, whatever the answers do: each goes
+//! over the first connection that is free, and its latency counts from when it was due, so that one that had to wait for
+//! others tells so. The due times come from a thread of their own, since the runtime's timers know milliseconds only.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
@@ -14,52 +19,90 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task::{LocalSet, spawn_local};
 
 /// The counter's digits.
 const COUNTER: usize = 20;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Mode {
     KeepAlive,
+    Poisson(f64),
     NewConnections,
     Invalid,
 }
 
+/// The most connections that are busy at one time.
+const BUSY: usize = 32;
+
 /// What all connections count.
-#[derive(Default)]
 struct Counts {
+    /// For those that are busy.
+    turns: Semaphore,
     next: Cell<u64>,
     expected: Cell<u64>,
     others: Cell<u64>,
+    /// Microseconds from when a request was due to its answer.
+    latencies: RefCell<Vec<f64>>,
 }
+
+/// When the requests are due.
+type Due = Rc<Mutex<UnboundedReceiver<Instant>>>;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let [port, secret, size, connections, seconds, mode] = &arguments[..] else {
-        panic!("usage: load PORT SECRET SIZE CONNECTIONS SECONDS keep-alive|new-connections|invalid");
+        panic!("usage: load PORT SECRET SIZE CONNECTIONS SECONDS keep-alive|new-connections|invalid|poisson:RATE");
     };
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().expect("a port")));
     let mode = match mode.as_str() {
         "keep-alive" => Mode::KeepAlive,
         "new-connections" => Mode::NewConnections,
         "invalid" => Mode::Invalid,
-        _ => panic!("no such mode"),
+        other => match other.strip_prefix("poisson:").and_then(|rate| rate.parse().ok()) {
+            Some(rate) => Mode::Poisson(rate),
+            None => panic!("no such mode"),
+        },
     };
     let duration = Duration::from_secs_f64(seconds.parse().expect("seconds"));
-    let counts = Rc::new(Counts::default());
     // Runs follow one another: their counters do not meet.
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
-    counts.next.set(u64::try_from(now.as_nanos()).expect("before 2554"));
-    let start = Instant::now();
+    let counts = Rc::new(Counts {
+        turns: Semaphore::new(BUSY),
+        next: Cell::new(u64::try_from(now.as_nanos()).expect("before 2554")),
+        expected: Cell::default(),
+        others: Cell::default(),
+        latencies: RefCell::default(),
+    });
     let tasks = LocalSet::new();
     let connections: usize = connections.parse().expect("a number");
+    // All are open before the first request: what opening them costs is then the same for runs of any length.
+    let mut open = Vec::with_capacity(connections);
+    while open.len() < connections {
+        open.push(connect(address).await?);
+    }
+    let start = Instant::now();
+    let (sender, due) = unbounded_channel();
+    let due = Rc::new(Mutex::new(due));
+    if let Mode::Poisson(rate) = mode {
+        std::thread::spawn(move || arrivals(rate, start + duration, &sender));
+    }
     let running = tasks.run_until(async {
-        let spawned: Vec<_> = (0..connections)
-            .map(|_| {
+        let spawned: Vec<_> = open
+            .into_iter()
+            .map(|stream| {
                 let request = Request::new(secret.as_bytes(), size.parse().expect("a size"), mode);
-                spawn_local(connection(address, request, counts.clone(), start + duration))
+                let counts = counts.clone();
+                let (due, end) = (due.clone(), start + duration);
+                spawn_local(async move {
+                    match mode {
+                        Mode::Poisson(_) => on_time(stream, request, counts, due).await,
+                        _ => connection(address, stream, request, counts, end).await,
+                    }
+                })
             })
             .collect();
         for task in spawned {
@@ -69,23 +112,78 @@ async fn main() -> io::Result<()> {
     });
     running.await?;
     let (expected, others) = (counts.expected.get(), counts.others.get());
-    println!("{{\"expected\":{expected},\"others\":{others},\"seconds\":{:.3}}}", start.elapsed().as_secs_f64());
+    let mut latencies = counts.latencies.take();
+    latencies.sort_by(f64::total_cmp);
+    let part = |part: f64| latencies.get((latencies.len() as f64 * part) as usize).copied().unwrap_or(0.0);
+    println!(
+        "{{\"expected\":{expected},\"others\":{others},\"seconds\":{:.3},\"p50\":{:.1},\"p99\":{:.1},\"p999\":{:.1}}}",
+        start.elapsed().as_secs_f64(),
+        part(0.5),
+        part(0.99),
+        part(0.999)
+    );
     Ok(())
 }
 
-async fn connection(address: SocketAddr, mut request: Request, counts: Rc<Counts>, end: Instant) -> io::Result<()> {
-    let (mut stream, mut buffer) = (connect(address).await?, vec![0; 16 * 1024]);
-    while Instant::now() < end {
+/// Tells when each request is due, until the end.
+fn arrivals(rate: f64, end: Instant, sender: &UnboundedSender<Instant>) {
+    let (mut due, mut state) = (Instant::now(), 0x9e37_79b9_7f4a_7c15_u64);
+    while due < end {
+        // Marsaglia's xorshift (2003): random enough for gaps between requests, and the same in each run.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let uniform = ((state >> 11) as f64 + 1.0) / (1_u64 << 53) as f64;
+        due += Duration::from_secs_f64(-uniform.ln() / rate);
+        while let Some(early) = due.checked_duration_since(Instant::now()).filter(|early| !early.is_zero()) {
+            std::thread::park_timeout(early);
+        }
+        if sender.send(due).is_err() {
+            return;
+        }
+    }
+}
+
+/// Sends what is due, as long as anything is.
+async fn on_time(mut stream: TcpStream, mut request: Request, counts: Rc<Counts>, due: Due) -> io::Result<()> {
+    let mut buffer = vec![0; 4 * 1024];
+    loop {
+        let Some(due) = due.lock().await.recv().await else { return Ok(()) };
         counts.next.set(counts.next.get() + 1);
         stream.write_all(request.signed(counts.next.get())).await?;
         let status = answer(&mut stream, &mut buffer).await?;
         let count = if status == request.expected() { &counts.expected } else { &counts.others };
         count.set(count.get() + 1);
+        counts.latencies.borrow_mut().push(due.elapsed().as_secs_f64() * 1e6);
+    }
+}
+
+async fn connection(
+    address: SocketAddr,
+    stream: TcpStream,
+    mut request: Request,
+    counts: Rc<Counts>,
+    end: Instant,
+) -> io::Result<()> {
+    let (mut open, mut buffer) = (Some(stream), vec![0; 4 * 1024]);
+    loop {
+        let _turn = counts.turns.acquire().await.expect("never closed");
+        if Instant::now() >= end {
+            return Ok(());
+        }
+        let stream = match &mut open {
+            Some(stream) => stream,
+            none => none.insert(connect(address).await?),
+        };
+        counts.next.set(counts.next.get() + 1);
+        stream.write_all(request.signed(counts.next.get())).await?;
+        let status = answer(stream, &mut buffer).await?;
+        let count = if status == request.expected() { &counts.expected } else { &counts.others };
+        count.set(count.get() + 1);
         if request.mode == Mode::NewConnections {
-            stream = connect(address).await?;
+            open = None;
         }
     }
-    Ok(())
 }
 
 async fn connect(address: SocketAddr) -> io::Result<TcpStream> {

@@ -7,7 +7,7 @@ use crate::govern::audit::{Scope, audit};
 use crate::govern::manifests::Manifests;
 
 /// What no rule on objects finds anything in.
-const SOUND: &str = r#"apiVersion: apps/v1
+const SOUND: &str = r"apiVersion: apps/v1
 kind: Deployment
 metadata: {name: orders, namespace: shop}
 spec:
@@ -71,7 +71,7 @@ spec:
   tls: [{hosts: [hooks.example.com], secretName: tls}]
   rules:
     - http: {paths: [{path: /hooks, backend: {service: {name: orders, port: {number: 443}}}}]}
-"#;
+";
 
 fn found(text: &str) -> BTreeMap<&'static str, Vec<String>> {
     let mut manifests = Manifests::default();
@@ -164,7 +164,7 @@ const ROWS: &[Has] = &[
         "HW130",
         "          env:\n",
         "          env:\n            - {name: HOOKWARDEN_ROUTE_PAY_SECRET, value: never-to-be-seen}\n",
-        "a.yaml:22",
+        "a.yaml:21",
     ),
     (
         "HW131",
@@ -264,8 +264,7 @@ fn settings_that_stand_elsewhere() {
         SOUND.replace("          env:\n", "          envFrom: [{configMapRef: {name: settings}}]\n          env:\n");
     let report = whole(&format!("{from_map}{map}"));
     assert!(report.findings.iter().any(|finding| finding.rule.code == "HW060"), "{report:#?}");
-    let unknown: String =
-        SOUND.lines().filter(|line| !line.contains("ROUTE_PAY")).map(|line| format!("{line}\n")).collect();
+    let unknown: String = SOUND.split_inclusive('\n').filter(|line| !line.contains("ROUTE_PAY")).collect();
     assert!(whole(&unknown).notes.iter().any(|note| note.contains("set elsewhere")));
     let from_secret = SOUND.replace(
         "{name: HOOKWARDEN_ROUTE_PAY_SECRET_FILE, value: /keys}",
@@ -281,7 +280,7 @@ fn settings_that_stand_elsewhere() {
 fn settings_that_would_be_refused() {
     let report = whole(&SOUND.replace("value: stripe", "value: stripes"));
     let refused = report.findings.iter().find(|finding| finding.rule.code == "HW135").expect("it is refused");
-    assert_eq!(refused.place.to_string(), "a.yaml:25 (Deployment shop/orders, HOOKWARDEN_ROUTE_PAY_PROVIDER)");
+    assert_eq!(refused.place.to_string(), "a.yaml:24 (Deployment shop/orders, HOOKWARDEN_ROUTE_PAY_PROVIDER)");
     assert!(refused.evidence.contains("did you mean stripe?"), "{}", refused.evidence);
 }
 

@@ -153,7 +153,9 @@ fn a_sound_configuration_has_nothing() {
 type Has = (&'static str, &'static str, fn(&mut Bench));
 
 fn sets(bench: &mut Bench, changes: &[(&str, &str)]) {
-    changes.iter().for_each(|(name, value)| bench.set(name, value));
+    for (name, value) in changes {
+        bench.set(name, value);
+    }
 }
 
 /// Settings of another provider in the place of the sound route's.
@@ -275,7 +277,7 @@ const ROWS: &[Has] = &[
     ("HW084", "MAX_BUFFERED", |bench| bench.set("MAX_BUFFERED", "2GiB")),
     ("HW085", "MAX_IN_FLIGHT", |bench| bench.set("MAX_IN_FLIGHT", "100000")),
     ("HW090", "AUDIT_LOG", |bench| {
-        sets(bench, &[("AUDIT_LOG", "off"), ("AUDIT_CHAIN", ""), ("AUDIT_CHAIN_KEY_FILE", "")])
+        sets(bench, &[("AUDIT_LOG", "off"), ("AUDIT_CHAIN", ""), ("AUDIT_CHAIN_KEY_FILE", "")]);
     }),
     ("HW091", "AUDIT_CHAIN", |bench| sets(bench, &[("AUDIT_CHAIN", ""), ("AUDIT_CHAIN_KEY_FILE", "")])),
     ("HW092", "AUDIT_CHAIN_KEY_FILE", |bench| bench.set("AUDIT_CHAIN_KEY_FILE", "")),
