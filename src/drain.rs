@@ -247,7 +247,7 @@ mod tests {
                 tokio::select! {
                     // Looked at first: the other branch would see the change once it is polled at all.
                     biased;
-                    () = tokio::time::sleep(Duration::from_secs(10)) => None,
+                    () = tokio::time::sleep(Duration::from_secs(180)) => None,
                     ended = signals.accompany(receiver, connection) => Some(ended),
                 }
             });

@@ -76,7 +76,8 @@ impl Acme {
 
     /// The last record.
     fn record(self) -> serde_json::Value {
-        self.sidecar.close_log();
+        // Each waits for the writer for a while, or not at all once it has written everything.
+        (0..30).for_each(|_| self.sidecar.close_log());
         let text = std::fs::read_to_string(&self.log).expect("the log");
         serde_json::from_str(text.lines().last().expect("a record")).expect("JSON")
     }

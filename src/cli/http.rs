@@ -94,8 +94,12 @@ impl Deadline {
     /// What is left, which is more than nothing.
     fn left(&self) -> io::Result<Duration> {
         let left = self.0.instant.saturating_duration_since(Now::read().instant);
-        if left.is_zero() { Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")) } else { Ok(left) }
+        if left.is_zero() { Err(late()) } else { Ok(left) }
     }
+}
+
+fn late() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "no answer in time")
 }
 
 fn read_response(stream: &mut TcpStream, method: &str, deadline: &Deadline) -> io::Result<Response> {
@@ -103,7 +107,9 @@ fn read_response(stream: &mut TcpStream, method: &str, deadline: &Deadline) -> i
     loop {
         stream.set_read_timeout(Some(deadline.left()?))?;
         let read = match stream.read(&mut part) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(io::ErrorKind::TimedOut.into()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(late()),
+            // The process was stopped for a while: that is no answer yet.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             read => read?,
         };
         bytes.extend_from_slice(&part[..read]);

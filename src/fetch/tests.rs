@@ -111,9 +111,15 @@ impl Server {
         let (client, url) = (self.client(Reach::Private), self.url("/keys?v=1"));
         let asking = client.ask(&url, ask);
         if end == End::Silence {
+            // One that was given up before it was accepted still comes first.
+            let silent = async {
+                loop {
+                    self.serve(response, end).await;
+                }
+            };
             tokio::select! {
                 answer = asking => (answer, None),
-                _ = self.serve(response, end) => unreachable!("it is silent for ever"),
+                () = silent => unreachable!("it is silent for ever"),
             }
         } else {
             tokio::join!(asking, self.serve(response, end))

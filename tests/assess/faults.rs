@@ -107,7 +107,7 @@ pub(crate) fn subject(provider: &str, url: &str, connect: Option<&str>) -> Subje
 
 /// On this machine nobody minds how fast.
 pub(crate) fn options() -> Options {
-    Options { rate: 1000, oversize: 2 << 20, patience: Duration::from_secs(20), ..Options::default() }
+    Options { rate: 1000, oversize: 2 << 20, patience: Duration::from_secs(180), ..Options::default() }
 }
 
 /// What came of each attack, by its code.

@@ -6,10 +6,18 @@ use std::time::Duration;
 
 use hookwarden::clock::Now;
 
+use crate::harness::uninterrupted;
 use crate::receiver::Fault;
 
-/// How long a strict receiver waits for a whole request. Longer than any machine takes for one that is all there.
+/// How long a strict receiver waits for the rest of a request, from its first byte on. What has come is read, however late:
+/// it is not to blame for a machine that stands still.
 const WHOLE: Duration = Duration::from_secs(2);
+
+/// How long it waits for a first byte: as long as a sender may need that has just connected.
+const IDLE: Duration = Duration::from_secs(180);
+
+/// How long it looks for what has come already, once its patience is over.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// The largest body and head of a strict receiver.
 const MAX_BODY: usize = 1 << 20;
@@ -70,17 +78,19 @@ pub(crate) struct Reader<'s> {
     stream: &'s TcpStream,
     ahead: Vec<u8>,
     fault: Fault,
+    begun: bool,
     until: Option<Now>,
 }
 
 impl<'s> Reader<'s> {
     pub(crate) fn new(stream: &'s TcpStream, fault: Fault) -> Self {
-        Self { stream, ahead: Vec::new(), fault, until: None }
+        Self { stream, ahead: Vec::new(), fault, begun: false, until: None }
     }
 
     /// The next request; `Err(None)` at the connection's end.
     pub(crate) fn request(&mut self) -> Result<Request, Refusal> {
-        self.until = (self.fault != Fault::NoTimeout).then(|| Now::read().plus(WHOLE));
+        self.begun = !self.ahead.is_empty();
+        self.has_time(if self.begun { WHOLE } else { IDLE });
         let end = loop {
             if let Some(at) = find(&self.ahead, b"\r\n\r\n") {
                 break at + 4;
@@ -224,18 +234,23 @@ impl<'s> Reader<'s> {
         }
     }
 
+    fn has_time(&mut self, patience: Duration) {
+        self.until = (self.fault != Fault::NoTimeout).then(|| Now::read().plus(patience));
+    }
+
     /// Reads on; what the connection's end is answered with.
     fn more(&mut self, at_end: Refusal) -> Result<(), Refusal> {
         let left = self.until.map(|until| until.instant.saturating_duration_since(Now::read().instant));
-        if left.is_some_and(|left| left.is_zero()) {
-            return Err(Some(408));
-        }
-        self.stream.set_read_timeout(left).expect("a timeout");
+        self.stream.set_read_timeout(left.map(|left| left.max(LOOK))).expect("a timeout");
         let mut part = [0; 16 << 10];
-        match self.stream.read(&mut part) {
+        match uninterrupted(|| self.stream.read(&mut part)) {
             Ok(0) => Err(at_end),
             Ok(count) => {
                 self.ahead.extend_from_slice(&part[..count]);
+                if !self.begun {
+                    self.begun = true;
+                    self.has_time(WHOLE);
+                }
                 Ok(())
             }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Err(Some(408)),

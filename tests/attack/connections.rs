@@ -11,7 +11,7 @@ use crate::world::{
 };
 
 fn builder(upstream: &Upstream) -> Builder {
-    Sidecar::before(upstream).set("AUDIT_LOG", "off").provider("github")
+    Sidecar::before(upstream).with_shipped_deadlines().set("AUDIT_LOG", "off").provider("github")
 }
 
 /// Each attacker holds `count` connections, which it feeds in turn: `feed` hears whether it is the first time. One that

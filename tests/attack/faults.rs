@@ -13,7 +13,12 @@ use crate::world::{alone, connect, exchange, plain, send_honestly, signed, under
 fn out_of_descriptors() {
     let _alone = alone();
     let upstream = Upstream::start();
-    let proxy = Sidecar::before(&upstream).set("AUDIT_LOG", "off").after("ulimit -n 64").provider("github").start();
+    let proxy = Sidecar::before(&upstream)
+        .with_shipped_deadlines()
+        .set("AUDIT_LOG", "off")
+        .after("ulimit -n 64")
+        .provider("github")
+        .start();
     // Those who hold the last descriptors say nothing; what is over is refused or waits.
     let held: Vec<_> = (0..120).map(|_| connect(proxy.address()).expect("the kernel's queue takes it")).collect();
     proxy.wait_for_log("could not be accepted");
@@ -26,7 +31,8 @@ fn out_of_descriptors() {
 fn the_audit_logs_disk_is_full() {
     let _alone = alone();
     let upstream = Upstream::start();
-    let proxy = Sidecar::before(&upstream).set("AUDIT_LOG", "/dev/full").provider("github").start();
+    let proxy =
+        Sidecar::before(&upstream).with_shipped_deadlines().set("AUDIT_LOG", "/dev/full").provider("github").start();
     send_honestly(&signed(200), &plain(proxy.address())).check("a full disk");
     proxy.wait_for_log("HOOKWARDEN_AUDIT_LOG cannot be written");
     proxy.wait_for_log("audit records were lost");
@@ -41,7 +47,7 @@ fn nobody_reads_the_audit_logs_pipe() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("audit.pipe");
     rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).expect("a pipe");
-    let proxy = Sidecar::before(&upstream).set("AUDIT_LOG", &path).provider("github").start();
+    let proxy = Sidecar::before(&upstream).with_shipped_deadlines().set("AUDIT_LOG", &path).provider("github").start();
     let mut reader: File = OpenOptions::new().read(true).custom_flags(0o4000).open(&path).expect("opens");
     let forged = Signer::new("github").sample().body("{}").bytes();
     let address = proxy.address();

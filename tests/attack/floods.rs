@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::harness::{Builder, Request, Sidecar, Signer, Upstream};
+use crate::harness::{Builder, Request, Sidecar, Signer, Upstream, uninterrupted};
 use crate::world::{Stream, alone, bound, check_recovery, connect, exchange, note, plain, under_attack};
 
 fn builder(upstream: &Upstream) -> Builder {
-    Sidecar::before(upstream).set("AUDIT_LOG", "off").provider("github")
+    Sidecar::before(upstream).with_shipped_deadlines().set("AUDIT_LOG", "off").provider("github")
 }
 
 /// Sends one request again and again, over a connection for as long as it lasts.
@@ -109,7 +109,7 @@ fn a_hundred_thousand_addresses_through_a_trusted_proxy() {
 fn read_answers(stream: &mut dyn Stream, count: usize) {
     let (mut seen, mut tail, mut part) = (0, Vec::new(), [0; 16 * 1024]);
     while seen < count {
-        let read = stream.read(&mut part).expect("answers");
+        let read = uninterrupted(|| stream.read(&mut part)).expect("answers");
         assert!(read > 0, "closed after {seen} of {count}: {}", String::from_utf8_lossy(&tail));
         tail.extend_from_slice(&part[..read]);
         // An answer is whole at the end of its problem document, the last bytes of which hold the request's id.

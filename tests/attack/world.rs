@@ -9,10 +9,10 @@ use std::time::Duration;
 use hookwarden::clock::Now;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::harness::{GUARD, Sidecar, Signer};
+use crate::harness::{GUARD, Sidecar, Signer, uninterrupted};
 
 /// Honest requests over one connection, before the sender opens another.
-const PER_CONNECTION: usize = 10;
+pub(crate) const PER_CONNECTION: usize = 10;
 
 /// Honest requests while an attack lasts. Of so few none may fail, of 1,000 one may: 99.9 %.
 pub(crate) const HONEST: usize = 300;
@@ -56,16 +56,14 @@ pub(crate) fn send_honestly(requests: &[Vec<u8>], connect: &Connect<'_>) -> Repo
         let mut stream = None;
         for request in part {
             let before = Now::read();
-            let result = match stream.take() {
-                Some(stream) => Ok(stream),
-                None => connect(),
-            };
-            match result.and_then(|mut stream| exchange(&mut *stream, request).map(|answer| (stream, answer))) {
-                Ok((open, answer)) if answer.starts_with(b"HTTP/1.1 200 ") => {
-                    stream = Some(open);
+            match send_once(&mut stream, request, connect) {
+                Ok(answer) if answer.starts_with(b"HTTP/1.1 200 ") => {
                     report.times.push(Now::read().instant - before.instant);
                 }
-                Ok((_, answer)) => report.failed.push(String::from_utf8_lossy(&answer).into_owned()),
+                Ok(answer) => {
+                    stream = None;
+                    report.failed.push(String::from_utf8_lossy(&answer).into_owned());
+                }
                 Err(error) => report.failed.push(error.to_string()),
             }
         }
@@ -73,13 +71,43 @@ pub(crate) fn send_honestly(requests: &[Vec<u8>], connect: &Connect<'_>) -> Repo
     report
 }
 
+/// Sends a request over the connection that there is, or over a new one. A sender that was not scheduled between its
+/// connection and its request had time for hundreds of attackers to come, and looked like one of them: it has to try again.
+fn send_once(place: &mut Option<Box<dyn Stream>>, request: &[u8], connect: &Connect<'_>) -> io::Result<Vec<u8>> {
+    let mut tries = 0;
+    loop {
+        let (before, is_new) = (Now::read().instant, place.is_none());
+        let mut stream = place.take().map_or_else(connect, Ok)?;
+        let sent = stream.write_all(request).and_then(|()| stream.flush());
+        let was_held_up = is_new && before.elapsed() > HELD_UP;
+        match sent.and_then(|()| read_answer(&mut *stream)) {
+            Err(error) if was_held_up && tries < 3 => {
+                note(&format!("an honest sender was held up, and tries again: {error}"));
+                tries += 1;
+            }
+            Err(error) => return Err(error),
+            Ok(answer) => {
+                *place = Some(stream);
+                return Ok(answer);
+            }
+        }
+    }
+}
+
+/// Longer than a sender takes that is not held up, and far shorter than attackers take to push it out.
+const HELD_UP: Duration = Duration::from_millis(10);
+
 /// Sends a request, and reads one answer with its body of known length.
 pub(crate) fn exchange(stream: &mut dyn Stream, request: &[u8]) -> io::Result<Vec<u8>> {
     stream.write_all(request)?;
     stream.flush()?;
+    read_answer(stream)
+}
+
+fn read_answer(stream: &mut dyn Stream) -> io::Result<Vec<u8>> {
     let (mut answer, mut part) = (Vec::new(), [0; 2048]);
     loop {
-        match stream.read(&mut part)? {
+        match uninterrupted(|| stream.read(&mut part))? {
             0 => return Err(io::Error::other(format!("closed after {:?}", String::from_utf8_lossy(&answer)))),
             count => answer.extend_from_slice(&part[..count]),
         }

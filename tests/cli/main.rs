@@ -12,9 +12,11 @@ mod verify_log;
 mod words;
 
 use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
 /// A secret that must never be seen.
 const SECRET: &str = "hunter2-never-to-be-seen";
@@ -50,6 +52,13 @@ fn stderr(output: &Output) -> String {
 
 fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+/// An address that refuses every connection, for as long as the socket lives: it is bound, and nobody listens.
+fn nobody() -> (SocketAddr, Socket) {
+    let bound = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    bound.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a port");
+    (bound.local_addr().expect("an address").as_socket().expect("an IP address"), bound)
 }
 
 /// What makes the least policy: one route, plaintext on loopback, ports that are free.

@@ -17,7 +17,7 @@ use hookwarden::http1::{Head, Message};
 use hookwarden::providers;
 use serde_json::Value;
 
-use super::{code, json, run, stderr, stdout, with_input};
+use super::{code, json, nobody, run, stderr, stdout, with_input};
 
 /// Verifies one whole request with the library, as the sidecar would for `https://example.com/hooks/x`.
 fn verify(scheme: &Scheme, secret: &str, bytes: &[u8]) -> Result<Verified, Denial> {
@@ -167,8 +167,8 @@ fn sign_sends_and_tells_the_answer() {
     assert_eq!((&sent["response"]["status"], &sent["response"]["body"]), (&401.into(), &"no".into()));
     served.join().expect("served");
 
-    let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|port| port.local_addr()).expect("a port");
-    let output = run(&[&sign[..], &[&format!("http://{nobody}/")]].concat(), &[]);
+    let (address, _bound) = nobody();
+    let output = run(&[&sign[..], &[&format!("http://{address}/")]].concat(), &[]);
     assert_eq!(code(&output), 69, "{output:?}");
 }
 

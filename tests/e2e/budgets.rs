@@ -1,6 +1,6 @@
 //! What strangers, slow peers and too many of them can take up, and that it is given back.
 
-use super::harness::{Client, OK, Outcome, Request, Sidecar, Signer, Step, Upstream};
+use super::harness::{ATTEMPTS, Client, OK, Outcome, Request, Sidecar, Signer, Step, Upstream};
 
 const FORWARDED: Outcome = Outcome { decision: "forwarded", reason: "forwarded", status: 200, route: Some("github") };
 
@@ -101,8 +101,7 @@ fn a_head_that_does_not_come_to_its_end_is_not_waited_for() {
     for part in
         ["P", "POST /hooks/github HTTP/1.1\r\nHost: hooks.test\r\n", "POST / HTTP/1.1\r\nHost: hooks.test\r\n\r"]
     {
-        let mut client = proxy.client();
-        let response = client.send(part.as_bytes()).read();
+        let (mut client, response) = proxy.begin(part.as_bytes());
         assert!(response.closes(), "{response:?}");
         proxy.expect_answer(&response, &Outcome::of("header_timeout"));
         client.half_close();
@@ -161,10 +160,10 @@ fn an_idle_connection_is_closed_without_a_word() {
 #[test]
 fn a_sender_that_does_not_read_its_answer_is_given_up() {
     let endless = || vec![Step::Read, Step::write("HTTP/1.1 200 OK\r\n\r\n"), Step::Flood(vec![b'a'; 64 * 1024])];
-    let upstream = Upstream::scripted((0..20).map(|_| endless()));
+    let upstream = Upstream::scripted((0..ATTEMPTS).map(|_| endless()));
     let proxy = Sidecar::before(&upstream).set("UPSTREAM_TIMEOUT", "300ms").provider("github").start();
     // On a busy machine the service may be too slow by accident.
-    let answered = (0..20).find_map(|_| {
+    let answered = (0..ATTEMPTS).find_map(|_| {
         let (mut client, request) = (proxy.client(), sample());
         let head = client.send(&request).read_head();
         if head.status == 200 {
@@ -203,6 +202,6 @@ fn a_large_body_and_answer_pass_whole_and_what_they_took_is_given_back() {
         assert_eq!(upstream.last().body(), request.body);
     }
     proxy.exchange(&mut client, &Request::post("/nowhere", "").bytes(), &Outcome::of("route_unknown"));
-    assert!(proxy.metrics().value("hookwarden_buffered_bytes", &[]) < 1.0);
+    proxy.wait_for_metric("hookwarden_buffered_bytes", &[], 0.0);
     proxy.finish();
 }

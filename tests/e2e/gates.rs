@@ -282,7 +282,8 @@ fn a_connection_beyond_the_budget_is_told_so() {
 fn a_head_that_stalls_times_out() {
     let upstream = Upstream::start();
     let proxy = Sidecar::before(&upstream).set("HEADER_TIMEOUT", "200ms").provider("github").start();
-    let response = proxy.check(b"POST /hooks/github HTTP/1.1\r\nHost: hooks", &Outcome::of("header_timeout"));
+    let (_client, response) = proxy.begin(b"POST /hooks/github HTTP/1.1\r\nHost: hooks");
+    proxy.expect_answer(&response, &Outcome::of("header_timeout"));
     assert!(response.closes());
     // A connection on which no request was begun is closed without a word.
     proxy.client().expect_closed();
@@ -319,20 +320,23 @@ fn a_service_that_fails_is_told_of() {
     let (down, broken) =
         (Upstream::refusing(), Upstream::scripted([vec![Step::Read, Step::write("HTTP/1.1 200 OK\n\n")]]));
     let silent = Upstream::scripted([vec![Step::Read, Step::Wait, Step::Write(OK.to_vec())]]);
-    let proxy = Sidecar::before(&down)
-        .also(&broken)
-        .also(&silent)
-        .set("UPSTREAM_TIMEOUT", "1s")
-        .provider_as("down", "github", &[])
-        .provider_as("broken", "github", &[("UPSTREAM", broken.address())])
-        .provider_as("silent", "github", &[("UPSTREAM", silent.address())])
-        .start();
-    for (route, reason) in
-        [("down", "upstream_unreachable"), ("broken", "upstream_invalid_response"), ("silent", "upstream_timeout")]
-    {
+    let proxy = Sidecar::before(&down).also(&broken).provider_as("down", "github", &[]).provider_as(
+        "broken",
+        "github",
+        &[("UPSTREAM", broken.address())],
+    );
+    // Of its own, since the others have time.
+    let hasty = Sidecar::before(&silent).set("UPSTREAM_TIMEOUT", "1s").provider_as("silent", "github", &[]);
+    let check = |proxy: &Sidecar, route, reason| {
         let response = proxy.check(&github(route).sample().bytes(), &denied(reason, route));
         assert!(!response.closes(), "it is not the sender's fault: {response:?}");
-    }
+    };
+    let proxy = proxy.start();
+    check(&proxy, "down", "upstream_unreachable");
+    check(&proxy, "broken", "upstream_invalid_response");
+    proxy.finish();
+    let proxy = hasty.start();
+    check(&proxy, "silent", "upstream_timeout");
     silent.go();
     proxy.finish();
 }

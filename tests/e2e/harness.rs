@@ -56,15 +56,15 @@ mod tls;
 mod upstream;
 
 pub(crate) use certificates::{Kept, certificate};
-pub(crate) use client::{Client, Response};
+pub(crate) use client::{Client, Response, uninterrupted};
 pub(crate) use key_api::KeyApi;
 pub(crate) use keys::{Answer, KeyServer};
 pub(crate) use outcome::{Metrics, Outcome, Record};
 pub(crate) use pki::{Authority, Identity, ReadyClient, replace};
 pub(crate) use request::{Request, Signer, secret_of};
-pub(crate) use sidecar::{Builder, Sidecar};
+pub(crate) use sidecar::{ATTEMPTS, Builder, Sidecar};
 pub(crate) use tls::Certificate;
 pub(crate) use upstream::{OK, Received, Step, Upstream};
 
 /// The longest wait for anything: far beyond what a slow machine needs, so that it never decides a test.
-pub(crate) const GUARD: Duration = Duration::from_secs(20);
+pub(crate) const GUARD: Duration = Duration::from_secs(180);

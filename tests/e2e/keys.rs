@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use hookwarden::auth::signature::{EcdsaForm, PrivateKey, SignatureAlgorithm};
+use hookwarden::clock::Now;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -231,11 +232,15 @@ fn an_unknown_key_id_is_refused_and_has_the_server_asked_no_sooner_than_it_may_b
     let (definitions, one, other) = (definitions(), Sender::new("one"), Sender::new("other"));
     let upstream = Upstream::start();
     let server = KeyServer::answering(Answer::ok(set_of(&[&one])));
+    let began = Now::read().instant;
     let proxy = before(&upstream, &server, definitions.path()).start();
     proxy.has_logged("keys were fetched");
+    let asked = server.asked().len();
     for _ in 0..5 {
         proxy.check(&other.message(), &denied("credential_invalid"));
     }
-    assert_eq!(server.asked().len(), 1, "{:?}", server.asked());
+    // Half a minute after the last time at the earliest, if the machine takes that long.
+    let most = asked as u64 + began.elapsed().as_secs() / 30;
+    assert!(server.asked().len() as u64 <= most, "{:?}", server.asked());
     proxy.finish();
 }

@@ -278,7 +278,7 @@ fn made_up_ids_have_it_asked_once_and_push_out_no_key() {
     }
     assert_eq!(api.questions(), 1);
     let stranger = |number| Sender { kid: uuid(number), ..Sender::new(provider, 1) };
-    let first = stranger(100);
+    let (first, began) = (stranger(100), Now::read().instant);
     proxy.check(&first.message().bytes(), &first.refused("keys_unavailable"));
     proxy.wait_for_log(NOBODY);
     proxy.check(&first.message().bytes(), &first.refused("credential_invalid"));
@@ -286,7 +286,9 @@ fn made_up_ids_have_it_asked_once_and_push_out_no_key() {
         proxy.check(&stranger(number).message().bytes(), &first.refused("keys_unavailable"));
     }
     proxy.check(&sender.message().bytes(), &sender.forwarded());
-    assert_eq!(api.questions(), 2, "the next is asked for half a minute later: {:?}", api.server.asked());
+    // The next is asked for half a minute later, if the machine takes that long.
+    let most = 2 + began.elapsed().as_secs() / 30;
+    assert!((2..=most).contains(&(api.questions() as u64)), "{:?}", api.server.asked());
     let route = r#"route="circle""#;
     assert!(metric(&proxy, "keys_wanted", &[route]) < 32.5);
     assert!((metric(&proxy, "keys", &[route]) - 1.0).abs() < 0.5);

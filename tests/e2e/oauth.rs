@@ -6,7 +6,7 @@ use hookwarden::auth::signature::{EcdsaForm, PrivateKey, SignatureAlgorithm};
 use hookwarden::clock::Now;
 use serde_json::{Value, json};
 
-use super::harness::{Answer, Builder, KeyServer, Outcome, Request, Sidecar, Signer, Upstream};
+use super::harness::{ATTEMPTS, Answer, Builder, KeyServer, Outcome, Request, Sidecar, Signer, Upstream};
 
 const FORWARDED: Outcome = Outcome { decision: "forwarded", reason: "forwarded", status: 200, route: Some("api") };
 
@@ -112,6 +112,23 @@ fn active(changes: &Value) -> Answer {
     Answer::ok(claims.to_string())
 }
 
+/// Expects that outcome of a message, and gives how often the server was too slow before: it has two seconds for each
+/// answer, which a busy machine may need.
+#[track_caller]
+fn in_time(proxy: &Sidecar, token: &str, outcome: &Outcome) -> u32 {
+    let mut late = 0;
+    let answered = (0..ATTEMPTS).any(|_| {
+        let mut client = proxy.client();
+        let response = client.send(&message(token)).read();
+        let is_late = response.status == 503;
+        late += u32::from(is_late);
+        proxy.expect_answer(&response, &if is_late { denied("keys_unavailable") } else { *outcome });
+        !is_late
+    });
+    assert!(answered, "{token}");
+    late
+}
+
 #[track_caller]
 fn questions(proxy: &Sidecar, expected: [u32; 4]) {
     let metrics = proxy.metrics();
@@ -129,6 +146,7 @@ fn an_opaque_token_is_asked_about_and_its_claims_count() {
     let proxy = asking.before(&upstream, &[("REQUIRED_CLAIMS", "scope=webhooks:write")]).start();
     let without_end = json!({ "active": true, "iss": "https://id.test", "aud": "hooks", "scope": ["webhooks:write"] });
     let without_end = without_end.to_string();
+    let (mut late, began) = (0, Now::read().instant);
     for (token, answer, outcome) in [
         ("opaque-1", active(&json!({ "scope": "a webhooks:write" })), FORWARDED),
         ("opaque-2", active(&json!({ "scope": "webhooks:read" })), denied("credential_invalid")),
@@ -141,22 +159,29 @@ fn an_opaque_token_is_asked_about_and_its_claims_count() {
     ] {
         proxy.about(token);
         asking.server.answer(answer);
-        proxy.check(&message(token), &outcome);
+        late += in_time(&proxy, token, &outcome);
     }
-    questions(&proxy, [6, 1, 0, 0]);
+    questions(&proxy, [6, 1, late, 0]);
     let received = upstream.received();
     let told = ["x-hookwarden-verified", "x-hookwarden-key-id"].map(|name| received[0].values(name));
     assert_eq!(told, [["true"], ["introspection"]], "{received:?}");
     // What was said is remembered, and what is no token is not asked about.
     asking.server.answer(Answer::Refuse);
-    proxy.check(&message("opaque-1"), &FORWARDED);
-    proxy.check(&message("opaque-6"), &denied("credential_invalid"));
+    let mut remembered = 2;
+    for (token, outcome, good_for) in [("opaque-1", FORWARDED, 60), ("opaque-6", denied("credential_invalid"), 10)] {
+        let mut client = proxy.client();
+        let response = client.send(&message(token)).read();
+        let forgotten = response.status == 503;
+        assert!(!forgotten || began.elapsed().as_secs() >= good_for, "{token} is forgotten too early");
+        (late, remembered) = (late + u32::from(forgotten), remembered - u32::from(forgotten));
+        proxy.expect_answer(&response, &if forgotten { denied("keys_unavailable") } else { outcome });
+    }
     proxy.check(&message("no=token"), &denied("credential_invalid"));
     let without = Request::post("/hooks/api", "{}").with("Content-Type", "application/json");
     proxy.check(&without.bytes(), &denied("credential_missing"));
-    questions(&proxy, [6, 1, 0, 2]);
+    questions(&proxy, [6, 1, late, remembered]);
     let asked = asking.server.asked();
-    assert_eq!(asked.len(), 7, "{asked:#?}");
+    assert!((7..=7 + late as usize).contains(&asked.len()), "{asked:#?}");
     for part in
         ["POST /introspect HTTP/1.1\r\n", "Authorization: Basic d2FyZGVuOmh1bnRlcjI=\r\n", "\r\n\r\ntoken=opaque-1&"]
     {
@@ -191,7 +216,7 @@ fn what_is_no_answer_makes_a_token_unavailable_until_there_is_one() {
     let told = proxy.wait_for_log("the introspection of tokens does not answer");
     assert!(!told.contains("hunter2") && !told.contains("opaque"), "{told}");
     asking.server.answer(active(&json!({})));
-    proxy.check(&message("opaque"), &FORWARDED);
+    in_time(&proxy, "opaque", &FORWARDED);
     proxy.finish();
 }
 
@@ -200,12 +225,15 @@ fn who_waits_for_an_answer_holds_up_nobody_else() {
     let upstream = Upstream::start();
     let asking = Asking::new(Answer::Hang);
     let proxy = asking.before(&upstream, &[]).provider("github").start();
-    let mut waiting = proxy.client();
-    waiting.send(&message("opaque"));
-    asking.server.wait_for(1);
-    // There is one worker, and it is free.
-    proxy.check(&Signer::new("github").sample().bytes(), &Outcome::forwarded("github"));
-    let response = waiting.read();
-    proxy.expect_answer(&response, &denied("keys_unavailable"));
+    // There is one worker, and it is free. A question lasts two seconds, which a busy machine may need for the other sender.
+    let in_time = (1..=ATTEMPTS).any(|number| {
+        let (mut waiting, mut other) = (proxy.client(), proxy.client());
+        waiting.send(&message(&format!("opaque-{number}")));
+        asking.server.wait_for(number);
+        let answers = [other.send(&Signer::new("github").sample().bytes()).read(), waiting.read()];
+        let records = proxy.expect_answers(&answers, &[Outcome::forwarded("github"), denied("keys_unavailable")]);
+        records[0].text("ts") < records[1].text("ts")
+    });
+    assert!(in_time);
     proxy.finish();
 }

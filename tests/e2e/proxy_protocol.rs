@@ -68,18 +68,24 @@ fn a_proxy_that_speaks_for_itself_is_itself() {
 fn who_is_no_trusted_proxy_or_says_nothing_of_the_kind_is_closed() {
     let upstream = Upstream::start();
     let proxy = behind(&upstream, "v1").set("HEADER_TIMEOUT", "300ms").start();
-    let mut silent = proxy.client();
-    silent.send(&V1[..10]);
-    assert!(silent.read_to_end().is_empty());
-    for bytes in
-        [sample(), v2(0x21, &[]), b"\x16\x03\x01\x02\x00\x01".to_vec(), [b"PROXY TCP4 x\r\n", &sample()[..]].concat()]
-    {
+    // What may be the beginning of a header is waited for; on a busy machine it may even be given up before it comes.
+    for bytes in [&V1[..10], b"\x16\x03\x01\x02\x00\x01"] {
+        let mut silent = proxy.client();
+        let _ = silent.offer(bytes);
+        assert!(silent.read_to_end().is_empty());
+    }
+    headers(&proxy, [0, 2, 0]);
+    proxy.finish();
+
+    let upstream = Upstream::start();
+    let proxy = behind(&upstream, "v1").start();
+    for bytes in [sample(), v2(0x21, &[]), [b"PROXY TCP4 x\r\n", &sample()[..]].concat()] {
         let mut client = proxy.client();
         let _ = client.offer(&bytes);
         assert!(client.read_to_end().is_empty());
     }
     proxy.exchange(proxy.client().send(V1), &sample(), &FORWARDED);
-    headers(&proxy, [1, 5, 0]);
+    headers(&proxy, [1, 3, 0]);
     proxy.finish();
 
     let upstream = Upstream::start();
@@ -89,7 +95,7 @@ fn who_is_no_trusted_proxy_or_says_nothing_of_the_kind_is_closed() {
         let _ = client.offer(&bytes);
         assert!(client.read_to_end().is_empty());
     }
-    // Counted before the second one was closed; and that one in the same breath.
+    // Each is counted before it is closed.
     let metrics = proxy.metrics().value("hookwarden_proxy_headers_total", &["result=\"untrusted\""]);
     assert!((metrics - 2.0).abs() < 0.5, "{metrics}");
     proxy.finish();

@@ -7,7 +7,7 @@ use crate::harness::Upstream;
 use crate::pod::Pod;
 use crate::server::{Cluster, Server};
 use crate::shared::pods;
-use crate::storm::{Answers, Messages, UNAVAILABLE, reason, step, wait_until_shared};
+use crate::storm::{Answers, Messages, UNAVAILABLE, settled, step, wait_until_shared};
 
 const COUNT: usize = 1000;
 
@@ -61,7 +61,7 @@ fn never_twice_when_a_replica_takes_over_before_anybody_has_looked() {
     let messages = Messages::signed(150);
     let (mut master, replica) = (cluster.masters.remove(0), &cluster.replicas[0]);
     master.cut_off_replicas();
-    assert!(messages.each().all(|message| told(&pods[0], message) == "forwarded"));
+    assert!(messages.each().all(|message| settled(&pods[0], message) == "forwarded"));
     master.stop();
     let _: () = replica.run(&["CLUSTER", "FAILOVER", "TAKEOVER"]);
     everybody_knows(&pods[1..], &messages);
@@ -95,12 +95,6 @@ fn never_twice_when_a_node_comes_back_with_an_old_disk() {
 /// Each message once more at each sidecar: what one of them accepted is done for all, wherever it was lost.
 fn everybody_knows(pods: &[Pod], messages: &Messages) {
     for message in messages.each() {
-        assert!(pods.iter().all(|pod| told(pod, message) == "replayed"));
+        assert!(pods.iter().all(|pod| settled(pod, message) == "replayed"));
     }
-}
-
-/// A sidecar's answer once it may ask.
-fn told(pod: &Pod, message: &[u8]) -> String {
-    let mut answers = std::iter::repeat_with(|| reason(&pod.send(message)));
-    answers.find(|reason| reason != UNAVAILABLE).expect("endless")
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Barrier;
 use std::thread;
 
-use harness::{Client, Signer, Upstream};
+use harness::{Client, OK, Signer, Step, Upstream};
 use pod::Pod;
 
 /// Webhooks in flight, and how many of them have had their answer when the end comes.
@@ -19,8 +19,11 @@ const SENDERS: usize = 1000;
 #[test]
 fn after_a_kill_nothing_that_was_accepted_passes_again_and_all_else_does() {
     let directory = tempfile::tempdir().expect("a folder");
-    let upstream = Upstream::start();
-    let start = || Pod::before(&upstream, &[("REPLAY_JOURNAL", directory.path().to_str().expect("UTF-8"))]);
+    // It holds some of them, so that the end comes in the middle however late.
+    let held = || vec![Step::Read, Step::Wait, Step::write(OK), Step::Serve(OK.to_vec())];
+    let upstream = Upstream::scripted((0..MESSAGES / 10).map(|_| held()));
+    let journal = directory.path().to_str().expect("UTF-8");
+    let start = || Pod::before(&upstream, &[("REPLAY_JOURNAL", journal), ("UPSTREAM_TIMEOUT", "3m")]);
     let pod = start();
     let signer = Signer::new("svix");
     let message = |number: usize| signer.sign_with(&[("svix-id", &format!("msg_{number}"))], "{\"a\":1}").bytes();
@@ -51,6 +54,7 @@ fn after_a_kill_nothing_that_was_accepted_passes_again_and_all_else_does() {
     let accepted = accepted.into_inner().expect("no sender has panicked");
     assert!((MESSAGES / 10..MESSAGES).contains(&accepted.len()), "{} were answered", accepted.len());
     drop(pod);
+    (0..MESSAGES).for_each(|_| upstream.go());
 
     let again = start();
     for (number, bytes) in messages.iter().enumerate() {

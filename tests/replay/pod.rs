@@ -139,6 +139,12 @@ fn command(upstream: &Upstream, settings: &[(&str, &str)]) -> Command {
         ("TLS", "off"),
         ("WORKERS", "2"),
         ("UPSTREAM", upstream.address()),
+        // No hurry: see the harness. A claim lasts as long as the service may take, so that stays as it is.
+        ("HEADER_TIMEOUT", "3m"),
+        ("BODY_TIMEOUT", "3m"),
+        ("BODY_MIN_RATE", "0"),
+        ("IDLE_TIMEOUT", "3m"),
+        ("UPSTREAM_CONNECT_TIMEOUT", "30s"),
         ("ROUTE_SVIX_PATH", "/hooks/svix"),
         ("ROUTE_SVIX_PROVIDER", "svix"),
         ("ROUTE_SVIX_SECRET", &secret),

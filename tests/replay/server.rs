@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 
 use hookwarden::clock::Now;
@@ -255,7 +256,7 @@ impl Cluster {
 
 /// A node that is missing for a second has failed, and its replica may stand in for it however old its data are.
 fn node_arguments(port: u16, further: &[&str]) -> Vec<String> {
-    let bus = if port > 55_000 { port - 10_000 } else { port + 10_000 }.to_string();
+    let bus = (port + BUS).to_string();
     let own = ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-node-timeout", "1000"];
     let replica = ["--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"];
     let mut arguments: Vec<_> = own.iter().chain(&replica).chain(further).map(|word| (*word).to_owned()).collect();
@@ -272,9 +273,21 @@ fn bus_of(node: &Server) -> (u16, u16) {
     (if is_tls { node.tls_port() } else { node.port() }, node.arguments[bus + 1].parse().expect("a port"))
 }
 
+/// A port for a server that is told its port, and may be stopped and started again on it. It lies below those that the
+/// system gives to whoever does not care, clients among them: one of these could be taken by anybody meanwhile. Each is
+/// given once.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = std::process::id() % u32::from(PORTS.1 - PORTS.0);
+    let next = || (first + u32::from(NEXT.fetch_add(1, Ordering::Relaxed))) % u32::from(PORTS.1 - PORTS.0);
+    let port = || PORTS.0 + u16::try_from(next()).expect("a port");
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(port).take(usize::from(PORTS.1 - PORTS.0)).find(is_free).expect("a free port")
 }
+
+/// The ports that are tried. Nodes of a Cluster meet at those that lie [`BUS`] higher.
+const PORTS: (u16, u16) = (11_000, 20_000);
+const BUS: u16 = 10_000;
 
 /// Starts a server, and waits until it answers. `None`: it ended.
 fn launch(mut command: Command) -> Option<Running> {

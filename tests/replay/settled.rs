@@ -1,9 +1,9 @@
 //! When the server hears of a success: before its sender does, but no sender waits for long.
 
-use crate::harness::{Client, Signer, Step, Upstream};
+use crate::harness::{GUARD, Signer, Step, Upstream};
 use crate::server::{Cluster, Server};
 use crate::shared::pods;
-use crate::storm::{reason, wait_until_shared};
+use crate::storm::{held, reason, settled, told, wait_until_shared};
 
 const ACCEPTED: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
@@ -14,15 +14,25 @@ fn known_to_others_at_once(url: &str) {
     wait_until_shared(&pods);
     let signer = signer.earlier(std::time::Duration::from_secs(10));
     let message = |number: usize| signer.sign_with(&[("svix-id", &format!("msg_{number}"))], "{}").bytes();
-    for number in 0..100 {
-        assert_eq!(reason(&pods[0].send(&message(number))), "forwarded", "{number}");
-        if number == 99 {
+    let late = || pods[0].metric("hookwarden_replay_late_settlements_total");
+    for number in 0.. {
+        let before = late();
+        assert_eq!(settled(&pods[0], &message(number)), "forwarded", "{number}");
+        // Unless the server was so slow that its sender was not kept waiting for it: a busy machine can make it so.
+        let in_time = (late() - before).abs() < 0.5;
+        let is_last = number >= 99 && in_time;
+        if is_last {
             pods[0].kill();
         }
-        assert_eq!(reason(&pods[1].send(&message(number))), "replayed", "{number}");
+        let known =
+            if in_time { reason(&told(&pods[1], &message(number))) } else { settled(&pods[1], &message(number)) };
+        assert_eq!(known, "replayed", "{number}");
+        if is_last {
+            let anew = Signer::new("svix").sign_with(&[("svix-id", &format!("msg_{number}"))], "{}").bytes();
+            assert_eq!(reason(&told(&pods[1], &anew)), "duplicate");
+            return;
+        }
     }
-    let anew = Signer::new("svix").sign_with(&[("svix-id", "msg_99")], "{}").bytes();
-    assert_eq!(reason(&pods[1].send(&anew)), "duplicate");
 }
 
 #[test]
@@ -48,17 +58,12 @@ fn a_server_that_stands_still_holds_no_answer_up() {
         pod.wait_for_log("the shared replay store is in use");
     }
     let message = signer.sign_with(&[("svix-id", "held")], "{}").bytes();
-    let mut sender = Client::connect(pods[0].address());
-    sender.send(&message);
-    holding.wait_for(1);
+    let sender = held(&pods[0], &message, &holding);
     server.freeze(true);
     holding.go();
-    assert_eq!(sender.read().status, 200);
+    assert_eq!(sender.recv_timeout(GUARD).expect("an answer").status, 200);
     assert!((pods[0].metric("hookwarden_replay_late_settlements_total") - 1.0).abs() < 0.5);
     server.freeze(false);
     // It is told as soon as it can be.
-    let known = || reason(&pods[1].send(&message));
-    let last =
-        std::iter::repeat_with(known).find(|reason| reason != "in_flight" && reason != "replay_store_unavailable");
-    assert_eq!(last.as_deref(), Some("replayed"));
+    assert_eq!(settled(&pods[1], &message), "replayed");
 }

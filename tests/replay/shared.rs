@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::harness::{Signer, Step, Upstream};
+use crate::harness::{GUARD, Signer, Step, Upstream};
 use crate::pod::Pod;
 use crate::server::Server;
-use crate::storm::{COPIES, Messages, UNAVAILABLE, reason, wait_until_shared};
+use crate::storm::{COPIES, Messages, UNAVAILABLE, held, reason, settled, told, wait_until_shared};
 
 const FAILED: &str = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n";
 
@@ -26,7 +26,7 @@ fn the_table_over_two_sidecars() {
     let message = |id: &str| signer.sign_with(&[("svix-id", id)], "{}").bytes();
     let anew = |id: &str| earlier.sign_with(&[("svix-id", id)], "{}").bytes();
 
-    assert_eq!(reason(&pods[0].send(&message("done"))), "forwarded");
+    assert_eq!(settled(&pods[0], &message("done")), "forwarded");
     assert_eq!(settled(&pods[1], &message("done")), "replayed");
     assert_eq!(settled(&pods[1], &anew("done")), "duplicate");
     drop(pods);
@@ -36,22 +36,15 @@ fn the_table_over_two_sidecars() {
     for pod in &pods {
         pod.wait_for_log("the shared replay store is in use");
     }
-    let mut sender = crate::harness::Client::connect(pods[0].address());
-    sender.send(&message("failed"));
-    holding.wait_for(1);
+    let sender = held(&pods[0], &message("failed"), &holding);
     for copy in [message("failed"), anew("failed")] {
-        let answer = pods[1].send(&copy);
+        let answer = told(&pods[1], &copy);
         assert_eq!((reason(&answer).as_str(), answer.values("retry-after").concat().as_str()), ("in_flight", "1"));
     }
     holding.go();
-    assert_eq!(sender.read().status, 500);
+    assert_eq!(sender.recv_timeout(GUARD).expect("an answer").status, 500);
     // Whoever was told of the failure finds the way free, at every sidecar.
-    assert_eq!(reason(&pods[1].send(&message("failed"))), "forwarded");
-}
-
-/// The answer once the other sidecar has told the server what became of the first copy: a moment after its sender heard.
-fn settled(pod: &Pod, request: &[u8]) -> String {
-    std::iter::repeat_with(|| reason(&pod.send(request))).find(|reason| reason != "in_flight").expect("endless")
+    assert_eq!(settled(&pods[1], &message("failed")), "forwarded");
 }
 
 #[test]
@@ -80,7 +73,7 @@ fn what_this_sidecar_knows_is_answered_without_the_server() {
     let pods = pods(2, &upstream, &server.url(), &[]);
     wait_until_shared(&pods);
     let message = Signer::new("svix").sign_with(&[("svix-id", "known")], "{}").bytes();
-    assert_eq!(reason(&pods[0].send(&message)), "forwarded");
+    assert_eq!(settled(&pods[0], &message), "forwarded");
     assert_eq!(settled(&pods[1], &message), "replayed");
     server.stop();
     for pod in &pods {
@@ -98,7 +91,8 @@ fn every_key_has_the_prefix_and_a_time_to_live() {
     let (server, upstream) = (Server::start(), Upstream::start());
     let pods = pods(1, &upstream, &server.url(), &[]);
     wait_until_shared(&pods);
-    Messages::signed(20).storm(&pods, &mut []);
+    let messages = Messages::signed(20);
+    messages.retry(&pods, messages.storm(&pods, &mut []));
     drop(pods);
     let mut connection = server.connection();
     let keys: Vec<Vec<u8>> = redis::cmd("KEYS").arg("*").query(&mut connection).expect("keys");

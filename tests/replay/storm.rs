@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Barrier, Mutex};
 use std::thread;
 
@@ -126,6 +127,52 @@ impl Answers {
         let reason = reason(answer);
         self.accepted[number] |= matches!(reason.as_str(), "forwarded" | "replayed" | "duplicate");
         *self.reasons.entry(reason).or_default() += 1;
+    }
+}
+
+/// A sidecar's answer once the store has one: on a busy machine it may take longer than a sender is kept waiting.
+pub(crate) fn told(pod: &Pod, message: &[u8]) -> Response {
+    until(pod, message, |reason| reason != UNAVAILABLE)
+}
+
+/// Its answer once nothing is on the way any more, such as what became of a claim whose outcome the store did not hear in
+/// time.
+pub(crate) fn settled(pod: &Pod, message: &[u8]) -> String {
+    reason(&until(pod, message, |reason| reason != UNAVAILABLE && reason != "in_flight"))
+}
+
+fn until(pod: &Pod, message: &[u8], ends: impl Fn(&str) -> bool) -> Response {
+    let began = Now::read().instant;
+    loop {
+        let answer = pod.send(message);
+        if ends(&reason(&answer)) {
+            return answer;
+        }
+        assert!(began.elapsed() < GUARD, "still {answer:?}");
+    }
+}
+
+/// Sends a message that the service holds, as often as the store takes; gives where its answer will come from.
+pub(crate) fn held(pod: &Pod, message: &[u8], holding: &Upstream) -> Receiver<Response> {
+    let began = Now::read().instant;
+    loop {
+        let (sender, answers) = channel();
+        let mut client = Client::connect(pod.address());
+        client.send(message);
+        let read = move || drop(sender.send(client.read()));
+        thread::Builder::new().name("sender".to_owned()).spawn(read).expect("a thread");
+        let refused = loop {
+            if !holding.received().is_empty() {
+                return answers;
+            }
+            if let Ok(refused) = answers.try_recv() {
+                break refused;
+            }
+            thread::yield_now();
+        };
+        let reason = reason(&refused);
+        assert!(reason == UNAVAILABLE || reason == "in_flight", "{refused:?}");
+        assert!(began.elapsed() < GUARD, "still {refused:?}");
     }
 }
 

@@ -91,7 +91,7 @@ fn tls_with_authorities_and_a_user_with_a_password_in_a_file() {
     let pods = pods(2, &upstream, &url, &settings);
     wait_until_shared(&pods);
     let messages = Messages::signed(300);
-    let answers = messages.storm(&pods, &mut []);
+    let answers = messages.retry(&pods, messages.storm(&pods, &mut []));
     assert_eq!(answers.of("forwarded"), 300, "{:?}", answers.reasons);
     assert_eq!(messages.deliveries(&upstream), BTreeMap::from([(1, 300)]));
 

@@ -2,7 +2,7 @@
 //! library of somebody else's; and what it makes of a pod, run as a kubelet would run it.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::harness::{Authority, Client, Response, Signer, Upstream, secret_of};
 use crate::programs::{Program, run};
+use crate::server::free_port;
 
 const HOOKWARDEN: &str = env!("CARGO_BIN_EXE_hookwarden");
 
@@ -260,12 +261,6 @@ fn its_own_certificate_is_what_the_webhook_configuration_trusts() {
     assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
     let answer: Value = serde_json::from_slice(&answer.stdout).expect("JSON");
     assert!(answer["response"]["patch"].is_string(), "its namespace has opted in: {answer}");
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
 }
 
 /// A volume as a kubelet makes it: files behind links that are changed all at once.

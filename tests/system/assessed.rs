@@ -33,7 +33,7 @@ fn attack(provider: &str, secret: &str, url: &str) -> Assessment {
         body: None,
     };
     // Beyond nginx's own limit of 1 MiB.
-    let options = Options { rate: 1000, oversize: 2 << 20, patience: Duration::from_secs(20), ..Options::default() };
+    let options = Options { rate: 1000, oversize: 2 << 20, patience: Duration::from_secs(180), ..Options::default() };
     assess::run(&subject, &options, &mut |_| {}).expect("an assessment")
 }
 

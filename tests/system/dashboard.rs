@@ -77,15 +77,13 @@ fn every_query_of_the_dashboard_gives_data() {
     wait_for_alert(&alertmanager, "Recorded");
 
     let exported = String::from_utf8(proxy.ask_admin("/metrics").body).expect("text");
-    let mut silent = Vec::new();
-    for query in queries() {
-        if query.contains(SELF_AUDIT) && !exported.contains(SELF_AUDIT) {
-            ask(address, &query);
-        } else if !gives_data(address, &query) {
-            silent.push(query);
-        }
+    let (mut silent, began) = (queries(), Now::read().instant);
+    silent.retain(|query| !query.contains(SELF_AUDIT) || exported.contains(SELF_AUDIT));
+    // A scrape that takes longer than a second, as it may on a busy machine, leaves nothing behind: then the next one counts.
+    while !silent.is_empty() {
+        silent.retain(|query| !gives_data(address, query));
+        assert!(silent.is_empty() || began.elapsed() < GUARD, "no data for {silent:#?}");
     }
-    assert!(silent.is_empty(), "no data for {silent:#?}");
     drop(running);
     proxy.end();
     with_tls.finish();

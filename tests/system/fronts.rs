@@ -157,9 +157,9 @@ fn haproxy(
     let configuration = format!(
         "defaults
             mode {mode}
-            timeout connect 20s
-            timeout client 20s
-            timeout server 20s
+            timeout connect 180s
+            timeout client 180s
+            timeout server 180s
             {option}
         frontend front
             bind {listen}{bind}

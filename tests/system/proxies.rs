@@ -4,6 +4,8 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use hookwarden::clock::Now;
+
 use crate::harness::{Client, Outcome, Sidecar, Signer, Upstream};
 use crate::programs::{self, Port, Program};
 
@@ -26,7 +28,7 @@ fn check(front: Front) {
     let folder = tempfile::tempdir().expect("a folder");
     let port = Port::reserve();
     let running = front(folder.path(), port.address(), proxy.address());
-    let mut client = Client::connect(port.address());
+    let (mut client, began) = (Client::connect(port.address()), Now::read().instant);
     let forged = |request: crate::harness::Request| {
         request
             .with("X-Forwarded-For", "203.0.113.9")
@@ -54,7 +56,7 @@ fn check(front: Front) {
     let signed = Signer::new("github").sample();
     proxy.exchange(&mut client, &signed.chunked(7), &Outcome::forwarded("github"));
     assert_eq!(upstream.last().body(), signed.body);
-    assert_eq!(upstream.connections(), 1, "one connection carries all of them");
+    upstream.expect_one_connection(began);
     drop(client);
     drop(running);
     proxy.finish();
@@ -86,9 +88,9 @@ fn haproxy(folder: &Path, listen: SocketAddr, sidecar: SocketAddr) -> Program {
     let configuration = format!(
         "defaults
             mode http
-            timeout connect 20s
-            timeout client 20s
-            timeout server 20s
+            timeout connect 180s
+            timeout client 180s
+            timeout server 180s
             option forwardfor
             option http-keep-alive
             http-reuse always

@@ -200,7 +200,7 @@ fn curl(pki: &Pki, proxy: &Sidecar, identity: Option<&str>, request: &Request) -
     let port = proxy.address().port();
     fs::write(pki.path("body"), &request.body).expect("a file");
     let mut command = Command::new("curl");
-    command.args(["--disable", "-sS", "--noproxy", "*", "--max-time", "20", "--cacert", &pki.text("ca.pem")]);
+    command.args(["--disable", "-sS", "--noproxy", "*", "--max-time", "180", "--cacert", &pki.text("ca.pem")]);
     command.args(["--resolve", &format!("{HOST}:{port}:127.0.0.1"), "-o", "/dev/null", "-w", "%{http_code}"]);
     for (name, value) in request.fields.iter().filter(|(name, _)| name != "Host") {
         command.args(["-H", &format!("{name}: {value}")]);

@@ -89,11 +89,11 @@ async fn what_is_known_stays_until_something_better_comes() {
 async fn an_unknown_key_has_it_asked_again_but_not_at_once() {
     let server = Server::named("localhost").await;
     let fetched = Known::default().of(keys_at(server.url("/keys")));
-    let (good, ring) = (answer(&keys(1)), fetched.ring().clone());
-    round(&server, &fetched, Now::read(), &[(&good, End::Farewell)]).await;
-    assert!(fetched.take_task(later(ASKED_EVERY * 2)).is_none(), "nobody asked");
+    let (good, ring, start) = (answer(&keys(1)), fetched.ring().clone(), Now::read());
+    round(&server, &fetched, start, &[(&good, End::Farewell)]).await;
+    assert!(fetched.take_task(start.plus(ASKED_EVERY * 2)).is_none(), "nobody asked");
     ring.ask(Wanted::Keys);
-    assert!(fetched.take_task(later(ASKED_EVERY / 2)).is_none(), "asked too soon");
+    assert!(fetched.take_task(start.plus(ASKED_EVERY / 2)).is_none(), "asked too soon");
     // What was asked is not forgotten meanwhile.
     round(&server, &fetched, later(ASKED_EVERY * 2), &[(&good, End::Farewell)]).await;
     assert!(fetched.take_task(later(ASKED_EVERY * 10)).is_none(), "asked once");

@@ -191,9 +191,20 @@ impl Client {
 
     fn fill(&mut self) -> io::Result<usize> {
         let mut part = [0; 16 * 1024];
-        let count = self.stream.read(&mut part)?;
+        let count = uninterrupted(|| self.stream.read(&mut part))?;
         self.buffer.extend_from_slice(&part[..count]);
         Ok(count)
+    }
+}
+
+/// Does it again where a signal has interrupted it: a process that was stopped for a while, by a debugger, say, finds its
+/// reads ended, since they have a time-out.
+pub(crate) fn uninterrupted<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match attempt() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
     }
 }
 

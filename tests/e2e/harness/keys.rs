@@ -11,6 +11,7 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::GUARD;
+use super::client::uninterrupted;
 use super::sidecar::Builder;
 use super::upstream::spawn;
 
@@ -177,7 +178,7 @@ impl Shared {
                 let _ = stream.sock.shutdown(Shutdown::Write);
             }
             Answer::Refuse => {}
-            Answer::Hang => drop(stream.read(&mut [0])),
+            Answer::Hang => drop(uninterrupted(|| stream.read(&mut [0]))),
         }
     }
 }
@@ -193,7 +194,7 @@ fn read_request(stream: &mut impl Read) -> Option<String> {
                 return Some(text);
             }
         }
-        match stream.read(&mut part) {
+        match uninterrupted(|| stream.read(&mut part)) {
             Ok(count @ 1..) => bytes.extend_from_slice(&part[..count]),
             _ => return None,
         }

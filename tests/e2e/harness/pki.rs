@@ -16,7 +16,7 @@ use tokio_rustls::rustls::{
     ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConfig, StreamOwned, SupportedProtocolVersion,
 };
 
-use super::client::{Client, connect};
+use super::client::{Client, connect, uninterrupted};
 use super::sidecar::Sidecar;
 
 /// Who signs certificates.
@@ -177,7 +177,7 @@ impl ReadyClient {
         let name = ServerName::try_from(host.to_owned()).expect("a name");
         let mut session = ClientConnection::new(self.0.clone(), name).expect("a good configuration");
         while session.is_handshaking() {
-            session.complete_io(&mut socket)?;
+            uninterrupted(|| session.complete_io(&mut socket))?;
         }
         let kind = session.handshake_kind().expect("it is over");
         let stream = StreamOwned::new(session, socket.try_clone()?);

@@ -11,7 +11,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
 
-use super::client::{Client, connect};
+use super::client::{Client, connect, uninterrupted};
 use super::sidecar::{Builder, Sidecar};
 
 /// A listener's certificate and key, in files that can be replaced.
@@ -96,7 +96,7 @@ impl Certificate {
         let name = ServerName::try_from("hooks.test").expect("a name");
         let mut session = ClientConnection::new(Arc::new(config), name).expect("a good configuration");
         while session.is_handshaking() {
-            session.complete_io(&mut socket)?;
+            uninterrupted(|| session.complete_io(&mut socket))?;
         }
         Ok(StreamOwned::new(session, socket))
     }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_rustls::rustls::{ServerConnection, StreamOwned};
 
@@ -175,6 +175,14 @@ impl Upstream {
     /// How many connections it has accepted so far.
     pub(crate) fn connections(&self) -> usize {
         self.0.lock().connections
+    }
+
+    /// Asserts that one connection has carried everything since then. One that has been idle for a second and a half is not
+    /// used again, and a machine may stand still for that long.
+    #[track_caller]
+    pub(crate) fn expect_one_connection(&self, since: Instant) {
+        let (connections, most) = (self.connections(), 1 + since.elapsed().as_millis() / 1500);
+        assert!((1..=most).contains(&(connections as u128)), "{connections} connections in {:?}", since.elapsed());
     }
 
     /// Waits until every connection that it has accepted is over, and the sidecar's kernel knows.
