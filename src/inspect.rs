@@ -34,14 +34,14 @@ impl std::fmt::Debug for Schema {
 /// Whether a body of that Content-Type may come; an empty list permits all.
 #[must_use]
 pub fn content_type_permitted(permitted: &[Box<str>], content_type: Option<&[u8]>) -> bool {
-    let media_type = media_type(content_type);
+    let media_type = media_type(content_type.unwrap_or_default());
     permitted.is_empty() || permitted.iter().any(|known| media_type.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 /// Whether a Content-Type says that the body is JSON.
 #[must_use]
 pub fn declares_json(content_type: Option<&[u8]>) -> bool {
-    let media_type = media_type(content_type);
+    let media_type = media_type(content_type.unwrap_or_default());
     let ends_in = |suffix: &[u8]| {
         media_type.len().checked_sub(suffix.len()).is_some_and(|at| media_type[at..].eq_ignore_ascii_case(suffix))
     };
@@ -60,9 +60,10 @@ pub fn event_permitted(permitted: &[Box<str>], event: Option<&[u8]>) -> bool {
         })
 }
 
-/// Type and subtype, without parameters.
-fn media_type(content_type: Option<&[u8]>) -> &[u8] {
-    content_type.and_then(|value| value.split(|&byte| byte == b';').next()).unwrap_or_default().trim_ascii()
+/// Type and subtype of a Content-Type, without parameters.
+#[must_use]
+pub fn media_type(content_type: &[u8]) -> &[u8] {
+    content_type.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii()
 }
 
 #[cfg(test)]

@@ -80,8 +80,8 @@ const ARROWS: &[(&str, &[&str], &str)] = &[
     ),
     (
         "admin",
-        &["auth::keys", "clock", "config", "fetch", "limits", "observe", "pipeline", "policy", "replay"],
-        "shows state; lifts locks, and changes nothing else",
+        &["auth::keys", "clock", "config", "fetch", "govern::job", "limits", "observe", "pipeline", "policy", "replay"],
+        "shows state; lifts locks, hears how jobs ended, and changes nothing else",
     ),
     (
         "serve",

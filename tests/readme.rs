@@ -78,6 +78,7 @@ fn reasons() {
 fn metrics() {
     let metrics = Metrics::new().expect("no name twice");
     metrics.audited(&[("critical", 0)]);
+    metrics.job_ended("audit", &[("critical", 0)], Now::read());
     let _route = metrics.route("github", false, ["1"].into_iter());
     let key = KeySnapshot { id: "1".into(), since: Some(1), last_used: 1 };
     let route = RouteSnapshot {

@@ -3,7 +3,7 @@
 //! `/healthz`, `/readyz`, `/startupz` and `/metrics` are open, since they hold nothing that a neighbour must not see.
 //! `/status` names routes, keys' ids and owners, so it wants the admin token, or a caller on this machine where no token
 //! is set. `/lockouts` tells who is locked out; lifting a lock is the one thing that can be changed here, and always wants
-//! the token. Deliberately absent: the process's environment.
+//! the token; so does `/jobs`, by which scheduled jobs say how they ended. Deliberately absent: the process's environment.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -13,7 +13,7 @@ use axum::Router;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::{delete, get};
+use axum::routing::{delete, get, post};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::watch;
@@ -23,6 +23,7 @@ use crate::config::Secret;
 use crate::pipeline::Shared;
 
 mod gauges;
+mod jobs;
 mod lockouts;
 mod status;
 
@@ -94,6 +95,7 @@ fn router(admin: Admin) -> Router {
         .route("/status", get(show_status))
         .route("/lockouts", get(lockouts::list).delete(lockouts::lift_all))
         .route("/lockouts/{route}/{source}", delete(lockouts::lift))
+        .route("/jobs", post(jobs::ended))
         .with_state(admin)
 }
 

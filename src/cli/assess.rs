@@ -15,9 +15,11 @@ use crate::auth::keys::Key;
 use crate::auth::scheme::Scheme;
 use crate::auth::signature::PrivateKey;
 use crate::govern::finding::Report;
+use crate::govern::job::{Ended, Job};
 
 use super::findings::{Face, FindingFlags};
 use super::layout::{list, wrap};
+use super::report_to::ReportFlags;
 use super::sign::{SenderFlags, header, read, read_key};
 use super::terminal::Paint;
 use super::{Exit, Failure, terminal};
@@ -46,6 +48,8 @@ pub(super) struct Assess {
     way: WayFlags,
     #[command(flatten)]
     bounds: BoundFlags,
+    #[command(flatten)]
+    told: ReportFlags,
 }
 
 #[derive(clap::Args)]
@@ -126,7 +130,7 @@ impl Assess {
                 target.shown()
             )));
         }
-        let options = self.options(metrics)?;
+        let (options, reporter) = (self.options(metrics)?, self.told.reporter()?);
         let subject = self.subject(target)?;
         let all = if options.only.is_empty() { assess::all().count() } else { options.only.len() };
         let mut done = 0;
@@ -140,7 +144,12 @@ impl Assess {
             assess::Fault::System(_) => Failure::unavailable(fault),
             assess::Fault::Name(_) | assess::Fault::Unsigned(_) | assess::Fault::NoAttack(..) => Failure::usage(fault),
         })?;
-        Ok(self.print(&assessment))
+        let exit = self.print(&assessment);
+        // What could not be assessed is no assessment.
+        Ok(match reporter.filter(|_| assessment.unheard.is_none()) {
+            Some(reporter) => reporter.tell(Ended::with(Job::Assess, &assess::report(&assessment)), exit),
+            None => exit,
+        })
     }
 
     fn options(&self, metrics: Option<Target>) -> Result<Options, Failure> {
@@ -300,7 +309,8 @@ Genuine messages are sent too, and reach the service: a sample, or what --body-f
 request carries X-Hookwarden-Assess and a User-Agent that says what it is.
 
 Exit codes: 0 nothing at or above --fail-on broke; 1 something did; 2 the arguments make no
-sense; 69 the endpoint does not take a genuine message, so nothing is known.
+sense; 69 the endpoint does not take a genuine message, so nothing is known, or --report-to could not
+be told.
 
 Examples:
   hookwarden assess --target http://127.0.0.1:8443/hooks/github --provider github --secret-file key

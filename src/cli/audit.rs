@@ -11,6 +11,7 @@ use crate::config::{self, Config, Environment, Survey, values};
 use crate::govern::audit::{Scope, audit};
 use crate::govern::baseline::Baseline;
 use crate::govern::finding::Report;
+use crate::govern::job::{Ended, Job};
 use crate::govern::manifests::Manifests;
 use crate::govern::report::html;
 use crate::govern::subject::{Practice, Record, Subject};
@@ -18,6 +19,7 @@ use crate::govern::trend::Trend;
 use crate::observe;
 
 use super::findings::FindingFlags;
+use super::report_to::ReportFlags;
 use super::settings::Settings;
 use super::{Exit, Failure, env_file, run};
 
@@ -26,7 +28,8 @@ const MAX_FILE: u64 = 64 << 20;
 
 #[derive(clap::Args)]
 #[command(after_help = "\
-Exit codes: 0 fine, 1 findings at or above --fail-on, 2 usage, 78 the configuration is refused.
+Exit codes: 0 fine, 1 findings at or above --fail-on, 2 usage, 69 --report-to
+could not be told, 78 the configuration is refused.
 
 Examples:
   hookwarden audit
@@ -60,6 +63,8 @@ pub(super) struct Audit {
     #[command(flatten)]
     flags: FindingFlags,
     #[command(flatten)]
+    told: ReportFlags,
+    #[command(flatten)]
     settings: Settings,
 }
 
@@ -69,7 +74,7 @@ fn age(text: &str) -> Result<Duration, String> {
 
 impl Audit {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
-        let html_file = self.html_file()?;
+        let (html_file, reporter) = (self.html_file()?, self.told.reporter()?);
         let now = Now::read().unix_seconds();
         let (manifests, practice) = (self.manifests()?, self.practice(now)?);
         let loaded = match self.environment()?.map(Loaded::new).transpose() {
@@ -93,7 +98,8 @@ impl Audit {
             let written = fs::write(path, html::render(&report));
             written.map_err(|error| Failure::unavailable(format!("{}: {error}", path.display())))?;
         }
-        Ok(self.flags.print(&report))
+        let exit = self.flags.print(&report);
+        Ok(reporter.map_or(exit, |reporter| reporter.tell(Ended::with(Job::Audit, &report), exit)))
     }
 
     fn html_file(&self) -> Result<Option<&Path>, Failure> {

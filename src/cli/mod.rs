@@ -28,6 +28,7 @@ mod injector;
 mod layout;
 mod logs;
 mod providers;
+mod report_to;
 mod review;
 mod run;
 mod settings;

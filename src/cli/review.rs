@@ -10,12 +10,15 @@ use serde_json::json;
 
 use crate::clock::Now;
 use crate::config::{self, Environment, values};
+use crate::govern::finding::Severity;
+use crate::govern::job::{Ended, Job};
 use crate::govern::review::{
     Change, Choice, Finding, LONGEST_LINE, LastReview, Line, Permissions, Report, RouteUse, SignOff, Tally, Terms,
     report,
 };
 
 use super::layout::{self, table, wrap};
+use super::report_to::ReportFlags;
 use super::settings::Settings;
 use super::terminal::{FormatFlag, Paint};
 use super::{Exit, Failure, env_file, logs, run, terminal};
@@ -34,7 +37,7 @@ const SHORT: u64 = 90;
 The configuration that is compared with is that of the environment, as `run` would load it, or of --env-file alone.
 
 Exit codes: 0 fine, 1 lines that are no records (they are named), or findings with --fail-on any, 2 usage, 69 a file
-cannot be read or written, 78 the configuration is refused.
+cannot be read or written or --report-to could not be told, 78 the configuration is refused.
 
 Examples:
   hookwarden review --log 'audit.log*' --since 2026-01-01
@@ -81,6 +84,8 @@ pub(super) struct Review {
     fail_on: FailOn,
     #[command(flatten)]
     format: FormatFlag,
+    #[command(flatten)]
+    told: ReportFlags,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -100,6 +105,7 @@ struct BrokenLines {
 
 impl Review {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
+        let reporter = self.told.reporter()?;
         let environment = match &self.env_file {
             Some(path) => read_settings(path)?,
             None => Settings::default().environment(),
@@ -130,10 +136,14 @@ impl Review {
         }
         let fails = broken.count > 0 || (self.fail_on == FailOn::Any && !report.findings.is_empty());
         let exit = if fails { Exit::Negative } else { Exit::Fine };
-        if self.format.is_json() {
-            return Ok(terminal::print_json(&as_json(&report, &broken), exit));
-        }
-        Ok(terminal::print(&as_text(&report, names.is_empty(), Paint::for_stdout()), exit))
+        let exit = if self.format.is_json() {
+            terminal::print_json(&as_json(&report, &broken), exit)
+        } else {
+            terminal::print(&as_text(&report, names.is_empty(), Paint::for_stdout()), exit)
+        };
+        // What is to be decided has no severity: it counts as worth knowing.
+        let count = |severity| if severity == Severity::Info { report.findings.len() } else { 0 };
+        Ok(reporter.map_or(exit, |reporter| reporter.tell(Ended::counted(Job::Review, count), exit)))
     }
 
     fn read(&self, tally: &mut Tally<Permissions>) -> Result<BrokenLines, Failure> {
@@ -240,7 +250,7 @@ fn as_json(report: &Report, broken: &BrokenLines) -> serde_json::Value {
         "routes": report.routes,
         "findings": report.findings,
         "diff": diff(&report.findings),
-        "not_seen": ["content_types: the audit records do not hold them"],
+        "not_seen": report.not_seen,
     })
 }
 
@@ -262,6 +272,9 @@ fn as_text(report: &Report, bare: bool, paint: Paint) -> String {
     }
     for Finding { id, evidence, advice, .. } in &report.findings {
         let _ = write!(text, "\n{}\n{}{}", paint.strong(id), wrap(evidence, 2), wrap(&format!("-> {advice}"), 2));
+    }
+    for note in &report.not_seen {
+        let _ = write!(text, "\n{}", wrap(note, 0));
     }
     let diff = diff(&report.findings);
     let _ = match (report.findings.is_empty(), diff.is_empty()) {

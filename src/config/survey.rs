@@ -35,6 +35,8 @@ pub struct Survey {
     pub files: Vec<FileFacts>,
     /// The listener's certificates, the first of each chain.
     pub certificates: Vec<CertificateFacts>,
+    /// Those that stand behind it in its file: the authorities between it and the one that senders know.
+    pub issuers: Vec<CertificateFacts>,
 }
 
 /// One secret, without it.
@@ -78,6 +80,8 @@ pub struct FileFacts {
 pub struct CertificateFacts {
     /// Its file.
     pub path: PathBuf,
+    /// Whom it is for, as it says itself.
+    pub subject: String,
     /// The first second of its life, since the Unix epoch.
     pub begins: i64,
     /// The last one.
@@ -252,8 +256,12 @@ impl<'e> Look<'e> {
                     .collect()
             }
         };
-        let facts = files.iter().filter_map(|(path, content)| certificate(path, &content.bytes));
-        self.survey.certificates = facts.collect();
+        for (path, content) in &files {
+            let mut chain = CertificateDer::pem_slice_iter(&content.bytes).take(LONGEST_CHAIN).flatten();
+            let mut facts = chain.by_ref().map(|der| certificate(path, &der));
+            self.survey.certificates.extend(facts.next().flatten());
+            self.survey.issuers.extend(facts.flatten());
+        }
     }
 
     /// Which secrets are the same. What stands in one variable twice is refused elsewhere.
@@ -284,10 +292,12 @@ fn password(url: &[u8]) -> Option<zeroize::Zeroizing<Vec<u8>>> {
     (!password.is_empty()).then(|| zeroize::Zeroizing::new(password.as_bytes().to_vec()))
 }
 
+/// The most certificates of a chain that are looked at: clients give up on longer ones.
+const LONGEST_CHAIN: usize = 16;
+
 #[allow(clippy::wildcard_enum_match_arm, reason = "other names and keys are alike here")]
-fn certificate(path: &Path, pem: &[u8]) -> Option<CertificateFacts> {
-    let first = CertificateDer::pem_slice_iter(pem).next()?.ok()?;
-    let (_, certificate) = X509Certificate::from_der(&first).ok()?;
+fn certificate(path: &Path, der: &[u8]) -> Option<CertificateFacts> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let names = certificate.subject_alternative_name().ok().flatten();
     let names = names.iter().flat_map(|names| &names.value.general_names);
     let host = |name: &GeneralName<'_>| match name {
@@ -302,6 +312,7 @@ fn certificate(path: &Path, pem: &[u8]) -> Option<CertificateFacts> {
     let signed = certificate.signature_algorithm.algorithm.to_id_string();
     Some(CertificateFacts {
         path: path.to_owned(),
+        subject: certificate.subject().to_string(),
         begins: certificate.validity().not_before.timestamp(),
         ends: certificate.validity().not_after.timestamp(),
         hosts: names.filter_map(host).collect(),

@@ -234,6 +234,15 @@ pub static ALERTS: &[Row] = &[
         prevent: "Run the same commands in CI, so that the schedule only confirms.",
     },
     Row {
+        name: "HookwardenScheduleOverdue",
+        summary: "A scheduled audit, assessment or review has not told a result for too long.",
+        what: "No sidecar of the namespace was told by --report-to of an audit for two days, of an assessment for nine, or of a review for thirty-five.",
+        why: "Nobody looks any more: what goes wrong from now on is found by whoever makes use of it.",
+        see: "hookwarden_job_last_success_timestamp_seconds by command; kubectl get cronjobs,jobs: suspended, never started, failed, or ended with 69 since no sidecar could be told.",
+        fix: "Mend the job and run it with kubectl create job --from=cronjob/NAME. With 69: the Service hookwarden-report, its NetworkPolicies, and the token on both sides. One that was taken out on purpose falls silent when Prometheus has forgotten it; silence the alert until then.",
+        prevent: "Keep the schedules in the same kustomization as the service, with the component job-metrics.",
+    },
+    Row {
         name: "HookwardenOldVersion",
         summary: "Sidecars of another version than these rules are running.",
         what: "Sidecars of another version than the installed rules have been running for three days.",

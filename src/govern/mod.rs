@@ -7,6 +7,7 @@ pub mod baseline;
 pub mod explain;
 pub mod finding;
 pub mod handbook;
+pub mod job;
 pub mod lesson;
 mod lessons;
 pub mod manifests;

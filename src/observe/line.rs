@@ -1,6 +1,6 @@
 //! A record as one line of JSON, written into a buffer that is used again: no allocation once the buffer has grown.
 //!
-//! Whatever a sender chose (method, path, delivery id, event) is cut at [`MAX_FIELD`] bytes and escaped: control
+//! Whatever a sender chose (method, path, delivery id, event, media type) is cut at [`MAX_FIELD`] bytes and escaped: control
 //! characters, the line and paragraph separators that some viewers break at, and bytes that are no UTF-8. A line can so
 //! neither be forged nor split. Deliberately absent: header values, query strings, bodies and anything secret.
 
@@ -18,6 +18,9 @@ use crate::clock::Now;
 
 /// The longest text of a sender's that a record carries, in bytes; a longer one ends in `…`.
 pub(super) const MAX_FIELD: usize = 1024;
+
+/// The same for a media type: two names of at most 127 characters with a `/` between (RFC 6838 section 4.2).
+const MAX_MEDIA_TYPE: usize = 255;
 
 /// The most texts in a list: with the longest of them a line stays below what readers take.
 const MAX_LISTED: usize = 24;
@@ -48,6 +51,7 @@ impl Writer {
         self.text("key_id", record.key_id);
         self.bytes("delivery_id", record.delivery_id);
         self.bytes("event", record.event);
+        self.media_type(record.content_type);
         self.text("binding", record.binding);
         if record.claim.is_some() {
             self.text("claim", record.claim);
@@ -146,9 +150,25 @@ impl Writer {
         self.quoted(value);
     }
 
+    /// In lower case, since no case means anything in it: what is reviewed should be one type, however it was written.
+    fn media_type(&mut self, value: Option<&[u8]>) {
+        let start = self.out.len();
+        self.name("content_type");
+        match value.filter(|value| !value.is_empty()) {
+            Some(value) => self.quoted_up_to(MAX_MEDIA_TYPE, value),
+            None => self.out.extend_from_slice(b"null"),
+        }
+        // Escapes are in lower case already.
+        self.out[start..].make_ascii_lowercase();
+    }
+
     fn quoted(&mut self, value: &[u8]) {
+        self.quoted_up_to(MAX_FIELD, value);
+    }
+
+    fn quoted_up_to(&mut self, most: usize, value: &[u8]) {
         self.out.push(b'"');
-        let kept = value.get(..MAX_FIELD).unwrap_or(value);
+        let kept = value.get(..most).unwrap_or(value);
         if kept.iter().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
             self.out.extend_from_slice(kept);
         } else {
@@ -229,6 +249,7 @@ pub(super) mod tests {
             key: Some(0),
             delivery_id: Some(b"72d3162e"),
             event: Some(b"push"),
+            content_type: Some(b"application/json"),
             binding: Some("full"),
             claim: None,
             body: b"{}",
@@ -253,8 +274,8 @@ pub(super) mod tests {
                 r#"{"ts":"2023-11-14T22:13:20.007Z","request_id":"0123456789abcdef0123456789abcdef","route":"github","#,
                 r#""provider":"github","decision":"forwarded","reason":"forwarded","status":204,"upstream_status":204,"#,
                 r#""method":"POST","path":"/hooks/github","source":"192.0.2.7","key_id":"1","delivery_id":"72d3162e","#,
-                r#""event":"push","binding":"full","body_bytes":2,"verify_us":12,"upstream_us":2000,"total_us":3000,"#,
-                r#""tls":"1.3","client_san":null}"#,
+                r#""event":"push","content_type":"application/json","binding":"full","body_bytes":2,"verify_us":12,"#,
+                r#""upstream_us":2000,"total_us":3000,"tls":"1.3","client_san":null}"#,
                 "\n"
             )
         );
@@ -265,6 +286,24 @@ pub(super) mod tests {
         let claimed = Record { claim: Some("local"), ..record(b"/") };
         let parsed: serde_json::Value = serde_json::from_slice(writer.line(&claimed)).expect("JSON");
         assert_eq!(parsed["claim"], "local");
+    }
+
+    #[test]
+    fn a_media_type_is_one_word_however_it_was_written() {
+        let long = vec![b'A'; MAX_MEDIA_TYPE + 1];
+        for (value, expected) in [
+            (None, None),
+            (Some(&b""[..]), None),
+            (Some(b"Application/JSON"), Some("application/json".to_owned())),
+            (Some(b"a\"\\\n\x1b\xff"), Some("a\"\\\n\u{1b}\u{fffd}".to_owned())),
+            (Some(&long), Some(format!("{}…", "a".repeat(MAX_MEDIA_TYPE)))),
+        ] {
+            let mut writer = Writer::default();
+            let line = writer.line(&Record { content_type: value, ..record(b"/A") }).to_vec();
+            let parsed: serde_json::Value = serde_json::from_slice(&line).expect("JSON");
+            assert_eq!((parsed["content_type"].as_str(), &parsed["path"]), (expected.as_deref(), &"/A".into()));
+            assert_eq!(line.iter().filter(|byte| byte.is_ascii_control()).count(), 1, "the line feed");
+        }
     }
 
     #[test]

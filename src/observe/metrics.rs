@@ -19,6 +19,7 @@ use super::anomaly::Kind;
 use super::snapshot::Snapshot;
 use super::spoken::Spoken;
 use super::{Decision, Record};
+use crate::clock::Now;
 use crate::deny::{Reason, Scope};
 
 /// The `route` label of requests that no route was found for. No route can have this name.
@@ -52,6 +53,7 @@ pub struct Metrics {
     proxy_headers: [IntCounter; 3],
     descriptors: IntGauge,
     findings: IntGaugeVec,
+    jobs: Jobs,
     store: Histogram,
     used: Mutex<BTreeMap<(String, String), Weak<AtomicU64>>>,
 }
@@ -143,6 +145,7 @@ impl Metrics {
             proxy_headers: ["success", "failure", "untrusted"].map(|result| proxy_headers.with_label_values(&[result])),
             descriptors: descriptors(&registry)?,
             findings: findings(&registry)?,
+            jobs: Jobs::new(&registry)?,
             used: Mutex::default(),
             store,
             registry,
@@ -198,6 +201,15 @@ impl Metrics {
         for (severity, count) in found {
             self.findings.with_label_values(&[severity]).set(i64::try_from(*count).unwrap_or(i64::MAX));
         }
+    }
+
+    /// Tells what a scheduled command has found, and that it ended now. There is no series before its first end.
+    pub fn job_ended(&self, command: &'static str, found: &[(&'static str, usize)], now: Now) {
+        for (severity, count) in found {
+            let count = i64::try_from(*count).unwrap_or(i64::MAX);
+            self.jobs.findings.with_label_values(&[command, *severity]).set(count);
+        }
+        self.jobs.ended.with_label_values(&[command]).set(i64::try_from(now.unix_seconds()).unwrap_or(i64::MAX));
     }
 
     /// Counts a claim that was sent to the shared replay store.
@@ -308,6 +320,27 @@ fn findings(registry: &Registry) -> Result<IntGaugeVec, prometheus::Error> {
     Ok(findings)
 }
 
+/// The gauges of scheduled commands. Their label is not `job`, which Prometheus gives to each target that it scrapes.
+#[derive(Debug)]
+struct Jobs {
+    findings: IntGaugeVec,
+    ended: IntGaugeVec,
+}
+
+impl Jobs {
+    fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let gauge = |name: &str, help: &str, labels: &[&str]| {
+            let gauge = IntGaugeVec::new(Opts::new(format!("hookwarden_job_{name}"), help), labels)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        let help = "What the last scheduled audit, assess or review told this process (--report-to) that it had found.";
+        let findings = gauge("findings", help, &["command", "severity"])?;
+        let help = "When that was, in seconds since the Unix epoch.";
+        Ok(Self { findings, ended: gauge("last_success_timestamp_seconds", help, &["command"])? })
+    }
+}
+
 /// Failure and success, in the order of `usize::from(worked)`.
 fn by_result(counter: &IntCounterVec) -> [IntCounter; 2] {
     ["failure", "success"].map(|result| counter.with_label_values(&[result]))
@@ -321,7 +354,6 @@ fn body_bytes(record: &Record<'_>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Now;
     use crate::observe::line::tests::record;
     use crate::observe::snapshot::{FetchSnapshot, IntrospectionSnapshot, KeySnapshot, RouteSnapshot, StoreSnapshot};
 

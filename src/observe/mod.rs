@@ -102,6 +102,8 @@ pub struct Record<'a> {
     pub delivery_id: Option<&'a [u8]>,
     /// The event's type.
     pub event: Option<&'a [u8]>,
+    /// The media type that its Content-Type names, without parameters, in the sender's case.
+    pub content_type: Option<&'a [u8]>,
     /// What the proof binds, in a word; none where nothing was proven.
     pub binding: Option<&'static str>,
     /// Where claims are shared: whether this one was, or stood by this process's word alone.

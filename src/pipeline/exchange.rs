@@ -14,6 +14,7 @@ use crate::forward::request::{Onward, write_head};
 use crate::forward::resign::Resigned;
 use crate::http1::body::Body;
 use crate::http1::{Framing, Head, Message, Span};
+use crate::inspect;
 use crate::limits::budget::BufferedPermit;
 use crate::observe::{self, Decision, Record};
 use crate::policy::{Mode, Route};
@@ -60,6 +61,8 @@ pub(super) struct Exchange {
     pub held: Option<BufferedPermit>,
     /// What stands in the message beside its proof.
     pub fields: Option<Fields>,
+    /// The value of its Content-Type, where it has one and a route was found.
+    pub content_type: Option<Span>,
     /// Why a request that may be a verification of the endpoint has proven nothing.
     pub unproven: Option<Denial>,
     method: Span,
@@ -94,6 +97,7 @@ impl Exchange {
             body: Span::default(),
             held: None,
             fields: None,
+            content_type: None,
             unproven: None,
             method: Span::default(),
             path: Span::default(),
@@ -297,6 +301,7 @@ impl Exchange {
             key: self.key,
             delivery_id: self.delivery_id(bytes),
             event: self.fields.as_ref().and_then(|fields| fields.event.as_ref()).map(|event| event.get(bytes)),
+            content_type: self.content_type.map(|value| inspect::media_type(value.get(bytes))),
             binding: route.filter(|_| self.proven).map(|route| route.scheme.binding.word()),
             claim: self.claimed,
             body: self.body.get(bytes),

@@ -26,6 +26,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("ROUTE_SHOP_PROVIDER", "stripe"),
     ("ROUTE_SHOP_SECRET", SECRET),
     ("ROUTE_SHOP_METHODS", "POST,PUT"),
+    ("ROUTE_SHOP_CONTENT_TYPES", "application/json,text/xml,application/x-www-form-urlencoded"),
     ("ROUTE_SHOP_EVENTS", "invoice.*,customer.created,payout.paid"),
     ("ROUTE_SHOP_SOURCES", "192.0.2.0/24,198.51.100.0/24"),
     ("ROUTE_CODE_PATH", "/hooks/code"),
@@ -80,8 +81,14 @@ impl Year {
 
     fn permitted(&mut self, start: i64, route: &str, path: &str, network: &str, event: &str) {
         let (ts, host, bytes) = (self.time(start), self.below(5) + 1, 200 + self.below(800));
+        // The route that was given up in spring had an older version before it, whose records tell no content type.
+        let content_type = match (route, event) {
+            ("old", _) => "",
+            (_, "customer.created") => r#""content_type":"application/x-www-form-urlencoded","#,
+            _ => r#""content_type":"application/json","#,
+        };
         let facts = format!(
-            r#""decision":"forwarded","reason":"forwarded","status":200,"method":"POST","path":"{path}","source":"{network}.{host}","key_id":"1","event":"{event}","body_bytes":{bytes}"#
+            r#""decision":"forwarded","reason":"forwarded","status":200,"method":"POST","path":"{path}","source":"{network}.{host}","key_id":"1","event":"{event}",{content_type}"body_bytes":{bytes}"#
         );
         self.lines.push(format!(r#"{{"ts":"{ts}","request_id":"1","route":"{route}",{facts},"client_san":null}}"#));
     }
@@ -147,6 +154,7 @@ fn a_year_shows_what_is_wider_than_its_use() {
     ids.sort_unstable();
     let expected = [
         "code/body_wide",
+        "code/content_type_open",
         "code/event_open",
         "code/failing",
         "code/key_over_age",
@@ -155,6 +163,8 @@ fn a_year_shows_what_is_wider_than_its_use() {
         "old/ended",
         "old/route_unused",
         "shop/body_wide",
+        "shop/content_type_barely_used",
+        "shop/content_type_unused",
         "shop/event_barely_used",
         "shop/event_unused",
         "shop/event_wide",
@@ -172,6 +182,8 @@ fn a_year_shows_what_is_wider_than_its_use() {
         ("shop/source_unused", "SHOP_SOURCES", "192.0.2.0/24"),
         ("shop/body_wide", "SHOP_MAX_BODY", "16KiB"),
         ("code/event_open", "CODE_EVENTS", "push,release"),
+        ("code/content_type_open", "CODE_CONTENT_TYPES", "application/json"),
+        ("shop/content_type_unused", "SHOP_CONTENT_TYPES", "application/json,application/x-www-form-urlencoded"),
     ] {
         let change = &finding(&report, id)["changes"][0];
         assert_eq!((&change["variable"], &change["to"]), (&format!("HOOKWARDEN_ROUTE_{variable}").into(), &to.into()));
@@ -179,6 +191,42 @@ fn a_year_shows_what_is_wider_than_its_use() {
     assert!(finding(&report, "old/route_unused")["evidence"].as_str().expect("text").contains("2025-04-1"));
     assert!(finding(&report, "code/key_unused")["evidence"].as_str().expect("text").ends_with(": 2"));
     assert!(!stdout(&output).contains(SECRET));
+}
+
+/// Records of an older version do not tell the content type: that is no use of none, and nothing is called unused by them.
+#[test]
+fn what_older_records_do_not_tell_is_said() {
+    let dir = tempfile::tempdir().expect("a directory");
+    settings(dir.path());
+    let (log, mut lines) = (dir.path().join("audit.log"), Year::generate().lines);
+    let told = lines.iter().filter(|line| line.contains(r#""route":"shop""#)).count();
+    let older = lines.iter_mut().filter(|line| line.contains(r#""route":"shop""#)).take(2);
+    for line in older {
+        *line = line.replace(r#""content_type":"application/json","#, "");
+    }
+    // A body of no type is permitted on the route that permits all: what the others have is no whole list.
+    let code = lines.iter_mut().rfind(|line| line.contains(r#""route":"code","decision":"forwarded""#)).expect("one");
+    *code = code.replace(r#""content_type":"application/json""#, r#""content_type":null"#);
+    fs::write(&log, lines.join("\n")).expect("written");
+    let log = log.to_str().expect("UTF-8");
+    let report = json(&review(dir.path(), &["--log", log, "--format", "json"]));
+    let ids: Vec<_> = report["findings"].as_array().expect("a list").iter().map(|f| f["id"].to_string()).collect();
+    assert!(!ids.iter().any(|id| id.contains("shop/content_type") || id.contains("old/content_type")), "{ids:?}");
+    assert_eq!(finding(&report, "code/content_type_open")["changes"], serde_json::json!([]));
+    let notes: Vec<_> =
+        report["not_seen"].as_array().expect("a list").iter().map(|n| n.as_str().expect("text")).collect();
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    let shop = format!("shop: content types are not in 2 of {told} of these records, the last of 2025-01-01");
+    assert!(
+        notes[0].starts_with("old: content types are not in 100 of 100") && notes[1].starts_with(&shop),
+        "{notes:?}"
+    );
+    let text = stdout(&review(dir.path(), &["--log", log]));
+    assert!(text.contains("shop: content types are not in 2 of"), "{text}");
+    // Since they ended, all is told.
+    let report = json(&review(dir.path(), &["--log", log, "--since", "2025-05-01", "--format", "json"]));
+    assert_eq!(report["not_seen"], serde_json::json!([]));
+    finding(&report, "shop/content_type_unused");
 }
 
 /// What is proposed is a configuration: the diff, applied, is loaded, and leaves nothing more to narrow.

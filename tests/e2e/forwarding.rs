@@ -72,6 +72,7 @@ fn the_head_is_written_anew_and_the_body_stays_as_it_was() {
         ("key_id", "1"),
         ("delivery_id", "72d3162e-cc78"),
         ("event", "push"),
+        ("content_type", "application/json"),
         ("tls", ""),
         ("client_san", ""),
         ("body_sha256", ""),
@@ -352,5 +353,43 @@ fn a_request_that_is_signed_anew_is_proven_by_any_standard_webhooks_verifier() {
     assert!(!got.head().to_ascii_lowercase().contains("webhook-signature"), "{}", got.head());
     assert_eq!(got.values("x-hookwarden-verified"), ["false"]);
     verifier.finish();
+    proxy.finish();
+}
+
+/// The record tells the media type alone, also of what was refused because of it, and nothing more of the field.
+#[test]
+fn the_record_tells_what_kind_of_body_it_was() {
+    let upstream = Upstream::start();
+    let proxy = Sidecar::before(&upstream)
+        .provider("github")
+        .provider_as("json", "github", &[("CONTENT_TYPES", "application/json")])
+        .start();
+    let (any, json) = (Signer::new("github"), Signer::new("github").path("/hooks/json"));
+    let refused = Outcome::of("content_type_not_allowed").on("json");
+    let long = format!("a/{}", "b".repeat(300));
+    let rows = [
+        (&any, None, FORWARDED, ""),
+        (&any, Some(""), FORWARDED, ""),
+        (&any, Some("; charset=secret"), FORWARDED, ""),
+        (&any, Some("Text/Plain ; charset=secret"), FORWARDED, "text/plain"),
+        (&any, Some("caf\u{e9}/\"x\\"), FORWARDED, "caf\u{e9}/\"x\\"),
+        (&any, Some(&long), FORWARDED, &*format!("{}…", &long[..255])),
+        (&json, Some("application/json"), Outcome::forwarded("json"), "application/json"),
+        (&json, Some("Application/XML"), refused, "application/xml"),
+        (&json, None, refused, ""),
+    ];
+    for (number, (signer, sent, outcome, told)) in rows.into_iter().enumerate() {
+        // Each body is another: none is a replay.
+        let signed = signer.sign(number.to_string()).without("Content-Type");
+        let request = sent.map_or(signed.clone(), |value| signed.with("Content-Type", value));
+        let response = proxy.client().send(&request.bytes()).read();
+        let record = proxy.expect_answer(&response, &outcome);
+        assert_eq!(record.text("content_type"), told, "{sent:?}");
+        assert_eq!(record.value()["content_type"].is_null(), told.is_empty(), "{sent:?}");
+        assert!(!record.value().to_string().contains("secret"), "{record:?}");
+    }
+    let twice = json.sign("twice").with("content-type", "text/plain");
+    let response = proxy.client().send(&twice.bytes()).read();
+    assert!(proxy.expect_answer(&response, &refused).value()["content_type"].is_null());
     proxy.finish();
 }

@@ -12,6 +12,7 @@ mod corpus;
 mod forwarding;
 mod front;
 mod gates;
+mod jobs;
 mod keys;
 mod keys_by_id;
 mod limits;

@@ -7,9 +7,10 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use hookwarden::clock::Now;
+use hookwarden::govern::job::{Ended, Job};
 use serde_json::Value;
 
-use crate::harness::{Certificate, GUARD, Sidecar, Signer, Upstream};
+use crate::harness::{Certificate, Client, GUARD, Sidecar, Signer, Upstream};
 use crate::monitoring::{ask, start_prometheus};
 use crate::programs::run;
 use crate::server::Server;
@@ -56,13 +57,19 @@ fn every_query_of_the_dashboard_gives_data() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
     fs::write(path("secret"), crate::harness::secret_of("github")).expect("a file");
+    fs::write(path("token"), "opensesame").expect("a file");
     let secret_file = path("secret");
     let proxy = Sidecar::before(&upstream)
         .provider_as("github", "github", &[("EXPIRES", "2099-01-01"), ("SECRET_FILE", &secret_file)])
         .unset("ROUTE_GITHUB_SECRET")
         .set("REPLAY_URL", store.url())
         .set("LOCKOUT", "20/1m for 1m")
+        .set("ADMIN_TOKEN_FILE", path("token"))
         .start();
+    let ended = Ended::counted(Job::Audit, |_| 1).write();
+    let head = format!("POST /jobs HTTP/1.1\r\nHost: admin\r\nContent-Length: {}", ended.len());
+    let report = format!("{head}\r\nAuthorization: Bearer opensesame\r\n\r\n{ended}");
+    assert_eq!(Client::connect(proxy.admin()).send(report.as_bytes()).read().status, 204);
     let certificate = Certificate::new();
     let with_tls = certificate.on(Sidecar::before(&beside).provider("github")).start();
 

@@ -105,6 +105,9 @@ fn the_examples_settings_are_accepted_by_the_program() {
     command.env("HOOKWARDEN_UPSTREAM", "127.0.0.1:8080").env("HOOKWARDEN_REPLAY_PASSWORD", "x");
     command.env("HOOKWARDEN_ROUTE_GITHUB_SECRET_FILE", folder.path());
     command.envs(settings.lines().filter_map(|line| line.split_once('=')));
+    let beside = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(&beside, "a token").expect("written");
+    command.env("HOOKWARDEN_ADMIN_TOKEN_FILE", beside.path());
     let output = run(&mut command, b"");
     assert!(output.status.success(), "{output:?}");
 }

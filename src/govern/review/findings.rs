@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::permissions::{Permission, Permissions};
 use super::sign_off::LastReview;
-use super::tally::{RouteTally, Tally};
+use super::tally::{RouteTally, Tally, Use};
 
 /// What is asked for. Times are in seconds since the Unix epoch, spans in seconds.
 #[derive(Debug, Clone)]
@@ -72,6 +72,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What was used, a row a route.
     pub routes: Vec<RouteUse>,
+    /// What the records do not show, in words.
+    pub not_seen: Vec<String>,
 }
 
 /// How a route was used.
@@ -125,7 +127,21 @@ pub fn report(tally: &Tally<Permissions>, terms: &Terms) -> Report {
         strangers: tally.strangers.denied.count,
         findings,
         routes: tally.routes().into_iter().map(row).collect(),
+        not_seen: tally.permits().names().filter_map(|name| untold(name, tally.route(name)?)).collect(),
     }
+}
+
+/// Says that a route's content types could not be judged.
+fn untold(route: &str, tally: &RouteTally) -> Option<String> {
+    let Use { count, last } = tally.untold;
+    let (used, last) = (tally.used.count, day(last));
+    let why = || {
+        format!(
+            "{route}: content types are not in {count} of {used} of these records, the last of {last}, which an older \
+             version wrote; without these (--since) CONTENT_TYPES would be reviewed"
+        )
+    };
+    (count > 0).then(why)
 }
 
 impl Case<'_> {

@@ -1,9 +1,9 @@
 //! A review of permissions: what the audit records show to be unused, wider than needed, failing, ending or new, and the
 //! narrower settings. Pure: lines and the policy come in, findings come out.
 //!
-//! What the records cannot show, and so no finding speaks of: content types (a record does not hold them), and uses that
-//! were before or after the records. A setting is proposed only where the list of what was used is complete; else the
-//! finding is told without one.
+//! What the records cannot show, and so no finding speaks of: uses that were before or after the records, and content
+//! types where records of an older version are among them, which do not hold them. A setting is proposed only where the
+//! list of what was used is complete; else the finding is told without one.
 
 mod findings;
 mod permissions;

@@ -87,10 +87,11 @@ impl Permission {
 
     /// The permissions, by their index in the route, that a value uses.
     pub(super) fn uses(&self, what: What, value: &[u8]) -> Vec<usize> {
-        let Route { methods, events, sources, client_sans, keys, .. } = &*self.route;
+        let Route { methods, events, content_types, sources, client_sans, keys, .. } = &*self.route;
         let text = str::from_utf8(value).unwrap_or_default();
         match what {
             What::Methods => indices(methods, |method| method.as_bytes() == value),
+            What::ContentTypes => indices(content_types, |known| known.as_bytes() == value),
             What::Events => indices(events, |event| covers(event, value)),
             What::Sources => {
                 let address: Option<IpAddr> = text.parse().ok();

@@ -34,6 +34,10 @@ pub struct Line<'l> {
     pub key_id: Text<'l>,
     /// The event's type.
     pub event: Text<'l>,
+    /// The media type of the body.
+    pub content_type: Text<'l>,
+    /// Whether the record says what the media type was, or that there was none: those of older versions do not.
+    pub tells_content_type: bool,
     /// A name in the client's certificate.
     pub client_san: Text<'l>,
     /// The kind of an anomaly.
@@ -89,6 +93,7 @@ impl<'l> Line<'l> {
             b"source" => &mut self.source,
             b"key_id" => &mut self.key_id,
             b"event" => &mut self.event,
+            b"content_type" => &mut self.content_type,
             b"client_san" => &mut self.client_san,
             b"anomaly" => &mut self.anomaly,
             _ => return,
@@ -119,6 +124,7 @@ fn scan(line: &[u8]) -> Option<Read<'_>> {
             let (number, after) = value.split_at_checked(memchr2(b',', b'}', value)?)?;
             rest = after;
             match (name, number) {
+                (b"content_type", b"null") => read.tells_content_type = true,
                 (_, b"null" | b"true" | b"false") => {}
                 (b"body_bytes", number) => read.body_bytes = digits(number)?,
                 (_, number) => _ = digits(number)?,
@@ -126,7 +132,10 @@ fn scan(line: &[u8]) -> Option<Read<'_>> {
         }
         match rest.split_first()? {
             (b',', after) => rest = after,
-            (b'}', b"" | b"\r") => return Some((read, time)),
+            (b'}', b"" | b"\r") => {
+                read.tells_content_type |= read.content_type.is_some();
+                return Some((read, time));
+            }
             _ => return None,
         }
     }
@@ -140,10 +149,12 @@ fn parse(line: &[u8]) -> Result<Read<'static>, Broken> {
         match (name.as_str(), value) {
             ("ts", Value::String(text)) => time = seconds(text.as_bytes()),
             ("body_bytes", value) => read.body_bytes = value.as_u64().unwrap_or_default(),
+            ("content_type", Value::Null) => read.tells_content_type = true,
             (name, Value::String(text)) => read.set(name.as_bytes(), Cow::Owned(text.into_bytes())),
             _ => {}
         }
     }
+    read.tells_content_type |= read.content_type.is_some();
     Ok((read, time))
 }
 
@@ -198,6 +209,22 @@ mod tests {
         assert!(scan(WHOLE.as_bytes()).is_some() && scan(spaced.as_bytes()).is_none());
         let escaped = WHOLE.replace("push", "pu\\u0073h\\n");
         assert_eq!(Line::read(escaped.as_bytes()).expect("a record").event.as_deref(), Some(&b"push\n"[..]));
+    }
+
+    #[test]
+    fn no_media_type_and_a_record_that_tells_none_are_told_apart() {
+        let spaced = |line: &str| line.replace("\":", "\": ");
+        for (member, tells, content_type) in [
+            ("", false, None),
+            (r#""content_type":null,"#, true, None),
+            (r#""content_type":"application/json","#, true, Some(&b"application/json"[..])),
+        ] {
+            let line = WHOLE.replace(r#""binding""#, &format!(r#"{member}"binding""#));
+            for line in [spaced(&line), line] {
+                let read = Line::read(line.as_bytes()).expect("a record");
+                assert_eq!((read.tells_content_type, read.content_type.as_deref()), (tells, content_type), "{line}");
+            }
+        }
     }
 
     #[test]

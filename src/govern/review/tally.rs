@@ -1,6 +1,6 @@
 //! What the records show, counted in bounded memory.
 //!
-//! Per route and dimension (methods, events, sources, keys, names of certificates, paths) at most [`DISTINCT`] different
+//! Per route and dimension (methods, events, media types, sources, keys, names of certificates, paths) at most [`DISTINCT`] different
 //! values are told apart. When that many are known, a further one is counted together with all others like it: what is
 //! permitted is found in use all the same, since each value is then held against the permissions one by one, but no list
 //! of what was used is complete any more, and so none is proposed.
@@ -125,6 +125,7 @@ impl Permits for () {
 pub enum What {
     Methods,
     Events,
+    ContentTypes,
     Sources,
     Keys,
     ClientSans,
@@ -145,6 +146,12 @@ pub struct RouteTally {
     pub methods: Dimension,
     /// Of those that were permitted.
     pub events: Dimension,
+    /// Of those that were permitted.
+    pub content_types: Dimension,
+    /// Those that were permitted and had a body of no media type.
+    pub untyped: Use,
+    /// Those that were permitted and whose records do not tell the media type.
+    pub untold: Use,
     /// Of those that were permitted.
     pub sources: Dimension,
     /// Of those that were permitted.
@@ -270,11 +277,17 @@ impl RouteTally {
     fn permitted(&mut self, line: &Line<'_>, counts: bool, permits: &impl Permits) {
         self.used.add(line.second, counts);
         self.largest = self.largest.max(if counts { line.body_bytes } else { 0 });
+        if !line.tells_content_type {
+            self.untold.add(line.second, counts);
+        } else if line.content_type.is_none() && has_body(line) {
+            self.untyped.add(line.second, counts);
+        }
         let route = line.route.as_deref().map(text_ref).unwrap_or_default();
         let of = |what| move |value: &[u8]| permits.uses(route, what, value);
         for (dimension, value, what) in [
             (&mut self.methods, &line.method, Some(What::Methods)),
             (&mut self.events, &line.event, Some(What::Events)),
+            (&mut self.content_types, &line.content_type, Some(What::ContentTypes)),
             (&mut self.sources, &line.source, Some(What::Sources)),
             (&mut self.keys, &line.key_id, Some(What::Keys)),
             (&mut self.client_sans, &line.client_san, Some(What::ClientSans)),
@@ -299,6 +312,11 @@ impl RouteTally {
             }
         }
     }
+}
+
+/// Whether the media type was asked about: it is wherever a length was said, and these methods have to say one.
+fn has_body(line: &Line<'_>) -> bool {
+    line.body_bytes > 0 || matches!(line.method.as_deref(), Some(b"POST" | b"PUT" | b"PATCH"))
 }
 
 /// A route's name is ASCII; another name is nobody's.

@@ -47,8 +47,8 @@ pub(super) static ROWS: &[Row] = &[
         "HW005",
         High,
         "A certificate's key or signature is weak",
-        "Who can factor the key or make a second certificate of the same hash can stand in for this endpoint and read every webhook.",
-        "Put a certificate with an RSA key of at least 2048 bits or an EC key of at least 256, signed over SHA-256 or better, into HOOKWARDEN_TLS_CERT_FILE.",
+        "Who can factor the key of the certificate or of an authority behind it, or make a second certificate of the same hash, can stand in for this endpoint and read every webhook.",
+        "Put a certificate and its chain with RSA keys of at least 2048 bits or EC keys of at least 256, signed over SHA-256 or better, into HOOKWARDEN_TLS_CERT_FILE.",
         &["NIST SP 800-53 SC-13", "CWE-326"],
         Settings(certificate_key),
     ),
@@ -170,14 +170,19 @@ fn certificate_end(subject: &Subject<'_>, hits: &mut Hits) {
     }
 }
 
+/// Of the whole chain. A sidecar does not start with a weak key of its own, as far as the TLS library knows, but shows what
+/// authority it is told to. A certificate that is signed with its own key is believed for itself, not for its signature.
 fn certificate_key(subject: &Subject<'_>, hits: &mut Hits) {
-    for certificate in &subject.survey.certificates {
+    let survey = subject.survey;
+    let own = survey.certificates.iter().map(|certificate| (certificate, String::new()));
+    let issuers = survey.issuers.iter().map(|issuer| (issuer, format!("for {:?} ", issuer.subject)));
+    for (certificate, who) in own.chain(issuers) {
         let CertificateFacts { kind, bits, .. } = certificate;
         if *kind == "RSA" && *bits < 2048 || *bits < 224 {
-            of_certificate(hits, certificate, &format!("has a key of {kind} with {bits} bits"));
+            of_certificate(hits, certificate, &format!("{who}has a key of {kind} with {bits} bits"));
         }
-        if certificate.weak_hash {
-            of_certificate(hits, certificate, "is signed over SHA-1 or MD5");
+        if certificate.weak_hash && !certificate.self_signed {
+            of_certificate(hits, certificate, &format!("{who}is signed over SHA-1 or MD5"));
         }
     }
 }

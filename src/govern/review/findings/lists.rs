@@ -1,4 +1,6 @@
-//! Permissions that are lists: methods, events, sources, names of certificates.
+//! Permissions that are lists: methods, events, content types, sources, names of certificates.
+
+use crate::config::values;
 
 use super::super::sign_off::networks;
 use super::super::tally::{Dimension, Use, What};
@@ -42,11 +44,23 @@ pub(super) fn all(case: &Case<'_>) -> Vec<Finding> {
             &tally.methods,
         ),
         list(What::Events, "EVENTS", "event", "event_unused", "event_barely_used", texts(&route.events), &tally.events),
+        list(
+            What::ContentTypes,
+            "CONTENT_TYPES",
+            "content type",
+            "content_type_unused",
+            "content_type_barely_used",
+            if tells_content_types(case) { texts(&route.content_types) } else { Vec::new() },
+            &tally.content_types,
+        ),
         list(What::Sources, "SOURCES", "network", "source_unused", "source_barely_used", sources, &tally.sources),
         list(What::ClientSans, "CLIENT_SANS", "name", "client_unused", "client_barely_used", sans, &tally.client_sans),
     ];
     let listed = lists.iter().flat_map(|list| [unused(case, list), barely(case, list)]);
-    listed.chain([open_events(case), wide_events(case), open_sources(case)]).flatten().collect()
+    listed
+        .chain([open_events(case), wide_events(case), open_content_types(case), open_sources(case)])
+        .flatten()
+        .collect()
 }
 
 fn uses(case: &Case<'_>, list: &List<'_>) -> Vec<Use> {
@@ -128,6 +142,30 @@ fn wide_events(case: &Case<'_>) -> Option<Finding> {
     }
     let evidence = format!("{} permits every such event, and these are used: {}", patterns.join(", "), names(&used));
     Some(case.finding("event_wide", evidence, case.change("EVENTS", joined(&used)), "permit the events that are used"))
+}
+
+/// Whether each record that counts tells the media type: where one does not, none can be called unused.
+fn tells_content_types(case: &Case<'_>) -> bool {
+    case.tally.untold.count == 0
+}
+
+/// Where each media type is permitted: which were used.
+fn open_content_types(case: &Case<'_>) -> Option<Finding> {
+    let (seen, without) = (&case.tally.content_types, case.tally.untyped.count);
+    let used = seen.used();
+    if !case.permission.route.content_types.is_empty() || used.is_empty() || !tells_content_types(case) {
+        return None;
+    }
+    let evidence =
+        format!("every content type is permitted, and {} used: {}", counted(used.len() as u64, "type"), names(&used));
+    let is_whole = seen.is_complete() && used.len() <= LONGEST && without == 0;
+    let (changes, advice) = if is_whole && used.iter().all(|(name, _)| values::media_type(name).is_ok()) {
+        (case.change("CONTENT_TYPES", joined(&used)), "permit the content types that are used")
+    } else {
+        let why = "set CONTENT_TYPES to what the provider sends; some bodies had none, or one that cannot be listed";
+        (Vec::new(), why)
+    };
+    Some(case.finding("content_type_open", evidence, changes, advice))
 }
 
 /// Where everybody may send: which networks do. A list is not proposed, since a provider's next address is not known.

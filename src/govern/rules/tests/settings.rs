@@ -22,15 +22,12 @@ struct Bench {
     variables: BTreeMap<String, String>,
     replicas: Option<u64>,
     built: Option<u64>,
-    /// What cannot be made with the libraries at hand.
-    amend: fn(&mut config::Survey),
 }
 
 impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut bench =
-            Self { folder, variables: BTreeMap::new(), replicas: None, built: Some(NOW - DAY), amend: |_| {} };
+        let mut bench = Self { folder, variables: BTreeMap::new(), replicas: None, built: Some(NOW - DAY) };
         bench.certificate("hooks.example.com", (2027, 6, 1));
         for (name, content) in [
             ("secret", STRONG),
@@ -112,6 +109,12 @@ impl Bench {
         self.file("key", &key.serialize_pem(), 0o400, NOW);
     }
 
+    /// A certificate of an authority behind the listener's own, in its file.
+    fn behind(&self, issuer: &str) {
+        let own = fs::read_to_string(self.at("cert")).expect("a certificate");
+        self.file("cert", &(own + issuer), 0o444, NOW);
+    }
+
     fn self_signed(&self) {
         let key = KeyPair::generate().expect("a key");
         let params = CertificateParams::new(vec!["hooks.example.com".to_owned()]).expect("a name");
@@ -126,8 +129,7 @@ impl Bench {
             environment.set(name, value);
         }
         let (config, _) = config::load(&environment).expect("it loads");
-        let mut survey = config::survey(&environment);
-        (self.amend)(&mut survey);
+        let survey = config::survey(&environment);
         let subject = Subject {
             process: &config.process,
             policy: &config.policy,
@@ -148,6 +150,66 @@ fn a_sound_configuration_has_nothing() {
     let found = Bench::new().found();
     assert!(found.is_empty(), "{found:#?}");
 }
+
+#[test]
+fn a_chain_is_as_weak_as_its_weakest_certificate() {
+    let bench = Bench::new();
+    bench.behind(SOUND);
+    let found = bench.found();
+    assert!(found.is_empty(), "{found:#?}");
+    bench.behind(&[WEAK_KEY, WEAK_HASH].concat());
+    let found: Vec<_> = bench
+        .found()
+        .into_iter()
+        .flat_map(|(code, found)| found.into_iter().map(move |one| (code, one.evidence)))
+        .collect();
+    let ends =
+        [r#"for "CN=weak key" has a key of RSA with 1024 bits"#, r#"for "CN=weak hash" is signed over SHA-1 or MD5"#];
+    assert!(
+        found.len() == 2 && found.iter().zip(ends).all(|((code, told), end)| *code == "HW005" && told.ends_with(end)),
+        "{found:#?}"
+    );
+}
+
+/// An authority with an RSA key of 1024 bits.
+const WEAK_KEY: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBZzCCAQwCFGJkS5v3cs4h+zLcFplEpuKDbZ4hMAoGCCqGSM49BAMCMA8xDTAL
+BgNVBAMMBHJvb3QwIBcNMjYxMTI1MjA1MDM4WhgPMjEyNjExMDEyMDUwMzhaMBMx
+ETAPBgNVBAMMCHdlYWsga2V5MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQCr
+apa5h3ZNZW7PRVCEDpGZ9JwKdRapPRMNUuJ2kJk0w99xmZlCpZpWX4npCUpCh03d
+w2J9yB/JdZS+FsmUi/hC16iu9egJz63Fo7wc7QP7VV6rTRMf14jDVNV8iCB+Owt3
+oFFi02Bl8017JDiK9NsI8M9ZDzX8/rGBloiWFFWZYQIDAQABMAoGCCqGSM49BAMC
+A0kAMEYCIQD52afHaI5YAof560qvSvpc3Va2lH3aXtO5rpVLHXY7aAIhAK5f5VQV
+W7yGF/cpDpGBJbZHJ7q6qC62wNO2BxnPL8wC
+-----END CERTIFICATE-----
+";
+
+/// An authority that was certified over SHA-1.
+const WEAK_HASH: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBHDCBxQIUYmRLm/dyziH7MtwWmUSm4oNtniIwCQYHKoZIzj0EATAPMQ0wCwYD
+VQQDDARyb290MCAXDTI2MTEyNTIwNTAzOVoYDzIxMjYxMTAxMjA1MDM5WjAUMRIw
+EAYDVQQDDAl3ZWFrIGhhc2gwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAR1K+HF
+FHozsPWMbfbxrfpezZyOGPy1c8FDWweXycC9s4WInSbjpl8CmnNc38FgP/hiauuQ
+LgqypeRJl/EG4Z/EMAkGByqGSM49BAEDRwAwRAIgPIIPS6KTY5xvKLDv4VOe9rHg
+MQRcXtZ89FrQ4Vesi6QCIGc0Eyed72z3sOP4kxJwixl/GYvFUvpb9HADncJ1ROJJ
+-----END CERTIFICATE-----
+";
+
+/// A root.
+const SOUND: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBdjCCARugAwIBAgIUKYOfSbbP+S/APdJVzjM0AzgjEO8wCgYIKoZIzj0EAwIw
+DzENMAsGA1UEAwwEcm9vdDAgFw0yNjExMjUyMDUwMzhaGA8yMTI2MTEwMTIwNTAz
+OFowDzENMAsGA1UEAwwEcm9vdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABGIT
+FzTVX60RQIIK2nKX/Lbn/XFMA90ULkiP3L4RQl0EV/9nJ720LqDMD8OMcvCiTql4
+sACtN/FGzepmWYrb0EWjUzBRMB0GA1UdDgQWBBTFI7c/wgDvqtoIQjPHPmF0gjap
+JTAfBgNVHSMEGDAWgBTFI7c/wgDvqtoIQjPHPmF0gjapJTAPBgNVHRMBAf8EBTAD
+AQH/MAoGCCqGSM49BAMCA0kAMEYCIQC5SJVe/QfAL6TcBAyvZIdZbCHJHRLi/LOp
+X5WO0MkwxgIhAMT5ms2KB68KCwkx78f6ky2ShRZMLfMoZlIt97to0bYa
+-----END CERTIFICATE-----
+";
 
 /// What makes the sound configuration have a rule, and where it is found.
 type Has = (&'static str, &'static str, fn(&mut Bench));
@@ -192,10 +254,8 @@ const ROWS: &[Has] = &[
     ("HW003", "TLS_MIN_VERSION", |bench| bench.set("TLS_MIN_VERSION", "")),
     ("HW004", "TLS_CERT_FILE", |bench| bench.certificate("hooks.example.com", (2027, 1, 20))),
     ("HW004", "TLS_CERT_FILE", |bench| bench.certificate("hooks.example.com", (2027, 1, 1))),
-    ("HW005", "TLS_CERT_FILE", |bench| bench.amend = |survey| survey.certificates[0].weak_hash = true),
-    ("HW005", "TLS_CERT_FILE", |bench| {
-        bench.amend = |survey| (survey.certificates[0].kind, survey.certificates[0].bits) = ("RSA", 1024);
-    }),
+    ("HW005", "TLS_CERT_FILE", |bench| bench.behind(WEAK_KEY)),
+    ("HW005", "TLS_CERT_FILE", |bench| bench.behind(WEAK_HASH)),
     ("HW006", "ROUTE_PAY_PUBLIC_URL", |bench| bench.set("ROUTE_PAY_PUBLIC_URL", "https://other.example.com:8443/a")),
     ("HW007", "TLS_CERT_FILE", |bench| bench.self_signed()),
     ("HW008", "TRUSTED_PROXIES", |bench| bench.set("TRUSTED_PROXIES", "10.0.0.0/8")),
