@@ -28,12 +28,9 @@ fn rules_and_runbooks_agree() {
 }
 
 #[test]
-fn the_rules_know_this_version() {
-    let version = env!("CARGO_PKG_VERSION");
-    assert!(
-        RULES.contains(&format!("hookwarden_build_info{{version!=\"{version}\"}}")),
-        "rules.yaml is not of {version}"
-    );
+fn the_rules_know_no_version() {
+    // They would be wrong about the next one; what is current is the injector's to say.
+    assert!(!RULES.contains(env!("CARGO_PKG_VERSION")), "rules.yaml names a version");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 mod assess;
 mod audit;
 mod check;
+mod collect;
 mod completions;
 mod curl;
 mod demo;
@@ -133,6 +134,8 @@ enum Command {
     Inject(Box<inject::Inject>),
     /// Serve the admission webhook that puts the sidecar into new pods
     Injector(Box<injector::Injector>),
+    /// Read a namespace's objects, or its sidecars' records, from inside the cluster into a file
+    Collect(collect::Collect),
     /// Ask a running sidecar whether it is ready, as a container's health check
     Healthcheck(healthcheck::Healthcheck),
     /// Print a completion script for a shell
@@ -155,6 +158,7 @@ impl Command {
             Self::VerifyLog(command) => command.run(),
             Self::Inject(command) => command.run(),
             Self::Injector(command) => command.run(),
+            Self::Collect(command) => command.run(),
             Self::Healthcheck(command) => command.run(),
             Self::Completions(command) => Ok(command.run()),
         }

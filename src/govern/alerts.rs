@@ -244,8 +244,9 @@ pub static ALERTS: &[Row] = &[
     },
     Row {
         name: "HookwardenOldVersion",
-        summary: "Sidecars of another version than these rules are running.",
-        what: "Sidecars of another version than the installed rules have been running for three days.",
+        summary: "Sidecars of another version than the injector's are running.",
+        what: "Sidecars of another version than any injector's have been running for three days: older ones, or those of \
+               hookwarden.io/image.",
         why: "A fault that was mended stays open in pods that were not restarted.",
         see: "count by (namespace, version) (hookwarden_build_info).",
         fix: "Restart the workloads: kubectl rollout restart. The injector puts the current version in.",

@@ -19,6 +19,9 @@ pub enum Unreadable {
     /// No JSON, or not of that shape.
     #[error("not an AdmissionReview: {0}")]
     Json(#[from] serde_json::Error),
+    /// No text: a field that nobody reads may hold anything else.
+    #[error("not an AdmissionReview: {0}")]
+    Text(#[from] std::str::Utf8Error),
     /// Of another version.
     #[error("an AdmissionReview of {0:?}: only admission.k8s.io/v1 is known")]
     Version(String),
@@ -127,7 +130,7 @@ impl Request {
     /// # Errors
     /// It is none, or one of another version.
     pub fn parse(bytes: &[u8]) -> Result<Self, Unreadable> {
-        let Envelope { api_version, kind, request } = serde_json::from_slice(bytes)?;
+        let Envelope { api_version, kind, request } = serde_json::from_str(std::str::from_utf8(bytes)?)?;
         if api_version != VERSION || kind != "AdmissionReview" {
             return Err(Unreadable::Version(api_version));
         }

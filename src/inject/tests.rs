@@ -4,7 +4,7 @@ use data_encoding::BASE64;
 use serde_json::{Value, json};
 
 use super::pod::{Context, Outcome, inject};
-use super::review::{Answer, Namespace, Request, Verdict};
+use super::review::{Answer, Namespace, Request, Unreadable, Verdict};
 use super::text::{Filtered, Options, filter};
 use super::{CONTAINER, IMAGE, NAMESPACE, STATUS, undo};
 
@@ -395,6 +395,11 @@ fn what_is_no_review() {
     ] {
         assert!(Request::parse(text.as_bytes()).is_err(), "{text}");
     }
+    // Also where nobody reads on: JSON is text (RFC 8259 section 8.1).
+    let mut bytes = review("bare").to_string().into_bytes();
+    let at = bytes.windows(3).position(|three| three == b"dry").expect("a field that is passed over");
+    bytes[at] = 0xff;
+    assert!(matches!(Request::parse(&bytes), Err(Unreadable::Text(_))));
     // Pods of any shape are answered.
     for pod in [
         json!(null),

@@ -71,7 +71,8 @@ impl Cluster {
         {
             return Ok(known.clone());
         }
-        let reply = self.call("GET", &format!("/api/v1/namespaces/{}", segment(name)?), None).await?;
+        let path = format!("/api/v1/namespaces/{}", segment(name)?);
+        let reply = self.call(&path, Ask::get(MAX_ANSWER, PATIENCE)).await?;
         let found = match reply.status {
             200 => Namespace::of(&json(&reply)?),
             status @ (401 | 403 | 404) => {
@@ -99,14 +100,20 @@ impl Cluster {
 
     /// An object.
     pub(super) async fn get(&self, path: &str) -> Result<Value, String> {
-        let reply = self.call("GET", path, None).await?;
+        self.object(path, Ask::get(MAX_ANSWER, PATIENCE)).await
+    }
+
+    /// The same within other bounds.
+    pub(super) async fn object(&self, path: &str, ask: Ask<'_>) -> Result<Value, String> {
+        let reply = self.call(path, ask).await?;
         if reply.status == 200 { json(&reply) } else { Err(format!("GET {path}: {}", told(&reply))) }
     }
 
     /// Writes an object that was read, if nobody else has since: its `resourceVersion` goes with it.
     pub(super) async fn put(&self, path: &str, object: &Value) -> Result<Put, String> {
         let body = Zeroizing::new(serde_json::to_vec(object).map_err(|error| error.to_string())?);
-        let reply = self.call("PUT", path, Some(&body)).await?;
+        let body = Some((body.as_slice(), "application/json"));
+        let reply = self.call(path, Ask { method: "PUT", body, ..Ask::get(MAX_ANSWER, PATIENCE) }).await?;
         match reply.status {
             200 | 201 => Ok(Put::Done),
             409 => Ok(Put::Conflict),
@@ -114,7 +121,8 @@ impl Cluster {
         }
     }
 
-    async fn call(&self, method: &'static str, path: &str, body: Option<&[u8]>) -> Result<Reply, String> {
+    /// Any answer: its status is the caller's to judge.
+    pub(super) async fn call(&self, path: &str, ask: Ask<'_>) -> Result<Reply, String> {
         let token = read(&self.account.join("token"))?;
         let token = std::str::from_utf8(&token).map_err(|_| "the service account's token is no text")?.trim();
         let authorities = read(&self.account.join("ca.crt"))?;
@@ -125,8 +133,7 @@ impl Cluster {
         let client = Client::new(Some(&authorities), Reach::Networks(everywhere)).map_err(|error| error.to_string())?;
         let url = Url::parse(&format!("{}{path}", self.base))?;
         let bearer = Zeroizing::new(format!("Bearer {token}"));
-        let body = body.map(|body| (body, "application/json"));
-        let ask = Ask { method, authorization: Some(&bearer), body, ..Ask::get(MAX_ANSWER, PATIENCE) };
+        let ask = Ask { authorization: Some(&bearer), ..ask };
         client.call(&url, ask).await.map_err(|fault| format!("the API server at {}: {fault}", self.base))
     }
 }
@@ -141,7 +148,7 @@ fn json(reply: &Reply) -> Result<Value, String> {
 }
 
 /// What an API server says is wrong.
-fn told(reply: &Reply) -> String {
+pub(super) fn told(reply: &Reply) -> String {
     let message = json(reply).ok().and_then(|status| status["message"].as_str().map(str::to_owned));
     format!("status {}: {}", reply.status, message.unwrap_or_default())
 }

@@ -6,6 +6,7 @@
 //!   own           its own       an authority and a certificate in a Secret, renewed before they end
 //!   cluster       whom it asks  the API server: a namespace, that Secret, its webhook configuration
 //!   metrics       what happened
+//!   collect       the same API server, asked for what scheduled jobs look at
 //! ```
 //!
 //! One thread serves: a review takes microseconds, and an API server that has thousands a second to ask has other
@@ -17,6 +18,7 @@
 
 mod certificates;
 mod cluster;
+pub mod collect;
 mod metrics;
 mod own;
 mod server;

@@ -64,6 +64,7 @@ fn help_is_complete() {
         "explain",
         "inject",
         "injector",
+        "collect",
         "verify-log",
         "healthcheck",
         "completions",

@@ -3,17 +3,25 @@
 manifests.py validate VERSION...   each object against the strict schemas of these versions, and what all of ours have
 manifests.py policy CASES          the admission policies among them, by a CEL engine, over the objects of a file of cases
 manifests.py settings NAME         prints the data of the ConfigMap NAME, a variable a line
+manifests.py objects               prints each object as a line of JSON
+manifests.py foreign               each object against its definition by the Prometheus operator or cert-manager
 
 What is wrong is written a line each, and the exit code is 1.
 """
 
+import importlib
+import json
 import sys
 import warnings
 
 import yaml
 
-# Kinds that others define: the Prometheus operator and cert-manager. Their schemas are not Kubernetes'.
-FOREIGN = {"monitoring.coreos.com/v1", "cert-manager.io/v1"}
+# Kinds that others define: the Prometheus operator and cert-manager. Their schemas are not Kubernetes': here are the models
+# that cloudcoil generates from their CustomResourceDefinitions.
+FOREIGN = {
+    "monitoring.coreos.com/v1": "cloudcoil.models.prometheus_operator.v1",
+    "cert-manager.io/v1": "cloudcoil.models.cert_manager.v1",
+}
 
 NEWER_THAN_1_29 = {
     ("admissionregistration.k8s.io/v1", kind)
@@ -152,11 +160,40 @@ def settings(name):
         print("".join(f"{key}={value}\n" for key, value in item["data"].items()), end="")
 
 
+def foreign():
+    for item in objects(sys.stdin):
+        model = getattr(importlib.import_module(FOREIGN[item["apiVersion"]]), item["kind"])
+        try:
+            known = model.model_validate(item).model_dump(mode="json", by_alias=True, exclude_unset=True)
+        except ValueError as error:
+            yield f"{called(item)}: {error}"
+        else:
+            yield from (f"{called(item)}: {place} is unknown, or of another type" for place in lost(item, known, ""))
+
+
+def lost(before, after, place):
+    """Where something of before is not the same after: what a model does not know, it does not write again."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name, value in before.items():
+            yield from lost(value, after.get(name), f"{place}/{name}")
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for index, (one, other) in enumerate(zip(before, after)):
+            yield from lost(one, other, f"{place}/{index}")
+    elif before != after or type(before) is not type(after):
+        yield place
+
+
+def print_objects():
+    for item in objects(sys.stdin):
+        print(json.dumps(item))
+    return []
+
+
 def main():
     command, *arguments = sys.argv[1:]
     warnings.simplefilter("ignore")
     commands = {"validate": lambda: validate(arguments), "policy": lambda: policy(*arguments)}
-    commands |= {"settings": lambda: settings(*arguments)}
+    commands |= {"settings": lambda: settings(*arguments), "objects": print_objects, "foreign": foreign}
     faults = list(commands[command]())
     print("\n".join(faults), file=sys.stderr)
     sys.exit(1 if faults else 0)

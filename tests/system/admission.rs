@@ -78,7 +78,8 @@ fn post(client: &mut Client, path: &str, body: &[u8]) -> Response {
     client.send(&[head.as_bytes(), body].concat()).read()
 }
 
-fn reviews() -> Vec<(String, Value)> {
+/// The documents of `tests/admission`, by name.
+pub(crate) fn reviews() -> Vec<(String, Value)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/admission");
     let names = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
     let reviews = names.filter(|path| path.extension().is_some_and(|end| end == "json"));

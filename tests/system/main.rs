@@ -8,6 +8,7 @@ mod harness;
 
 mod admission;
 mod assessed;
+mod checkov;
 mod command;
 mod curl;
 mod dashboard;
@@ -27,3 +28,4 @@ mod sdks;
 mod server;
 mod signing;
 mod tls;
+mod typed;

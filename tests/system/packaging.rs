@@ -41,6 +41,9 @@ const VALUES: &[(&[&str], &str, usize)] = &[
     (&["guardRails.actions={Warn,Audit}", "webhook.excludedNamespaces={legacy}"], "\"legacy\"", 2),
 ];
 
+/// The chart as the oldest Kubernetes gets it.
+const OLDEST: &[&str] = &["--kube-version=1.29.0"];
+
 /// Values that the schema refuses.
 const REFUSED: &[&str] = &[
     "replicas=0",
@@ -81,7 +84,7 @@ fn the_chart_renders_to_what_kubernetes_takes() {
         assert_eq!(found_in(&rendered, kind), *count, "{values:?}: {kind}");
         judge(&format!("{values:?}"), &["validate", "newest"], &rendered);
     }
-    let oldest = chart(&["--kube-version=1.29.0"]).expect("rendered");
+    let oldest = chart(OLDEST).expect("rendered");
     judge("1.29", &["validate", "1.29.0"], &oldest);
     assert_eq!(lines_of(&oldest, "apiVersion: admissionregistration.k8s.io/v1beta1"), 4);
 }
@@ -112,6 +115,13 @@ fn the_examples_settings_are_accepted_by_the_program() {
     assert!(output.status.success(), "{output:?}");
 }
 
+/// Every overlay, and the chart with each set of values.
+pub(crate) fn rendered() -> Vec<(String, String)> {
+    let overlays = OVERLAYS.iter().map(|(overlay, ..)| ((*overlay).to_owned(), kustomize(overlay)));
+    let values = VALUES.iter().map(|(values, ..)| *values).chain([OLDEST]);
+    overlays.chain(values.map(|values| (format!("{values:?}"), chart(values).expect("rendered")))).collect()
+}
+
 fn kustomize(folder: &str) -> String {
     let output = run(Command::new(tool("kubectl")).current_dir(ROOT).args(["kustomize", folder]), b"");
     assert!(output.status.success(), "{folder}: {}", String::from_utf8_lossy(&output.stderr));
@@ -134,13 +144,22 @@ fn chart(values: &[&str]) -> Result<String, String> {
     if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
 }
 
-/// Asks `tests/deploy/manifests.py`; gives what it prints.
-fn judge(what: &str, arguments: &[&str], manifests: &str) -> String {
+/// What `tests/deploy/manifests.py` prints.
+pub(crate) fn judge(what: &str, arguments: &[&str], manifests: &str) -> String {
+    asked(arguments, manifests).unwrap_or_else(|said| panic!("{what}: {said}"))
+}
+
+/// What it says of what it must refuse.
+pub(crate) fn refusal(arguments: &[&str], manifests: &str) -> String {
+    asked(arguments, manifests).expect_err("refused")
+}
+
+fn asked(arguments: &[&str], manifests: &str) -> Result<String, String> {
     let mut command = Command::new(tool("python"));
     command.arg(format!("{ROOT}/tests/deploy/manifests.py")).args(arguments);
     let output = run(&mut command, manifests.as_bytes());
-    assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("text")
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
 }
 
 /// A program that `tests/run` puts beside Python.

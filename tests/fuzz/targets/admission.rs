@@ -16,7 +16,8 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(response["allowed"], answer.verdict != Verdict::Refused);
     assert_eq!(response["patch"].is_string(), answer.verdict == Verdict::Injected);
 
-    let review: Value = serde_json::from_slice(bytes).expect("a review is JSON");
+    // A field that the parser passes over may have an escape that is half a character; the whole is no JSON then.
+    let Ok(review) = serde_json::from_slice::<Value>(bytes) else { return };
     let pod = &review["request"]["object"];
     let context =
         Context { namespace: "a", own_namespace: "hookwarden", opted_in: true, annotations: None, image: "image" };
