@@ -107,6 +107,7 @@ const ARROWS: &[(&str, &[&str], &str)] = &[
             "auth::signature",
             "config",
             "deny",
+            "inject",
             "observe::anomaly",
             "observe::audit_log",
             "observe::chain",

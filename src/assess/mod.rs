@@ -2,14 +2,15 @@
 //! verdict on each with what was seen.
 //!
 //! ```text
-//!   table    the attacks      a row each: what is sent, why it matters, what holding looks like, the remedy
-//!   forge    what is sent     genuine messages of the one signing path, and what an attacker makes of them
-//!   wire     how it is sent   bytes as they are, over TCP or TLS; half requests; answers read leniently
-//!   hello    old TLS          the first message of versions and ciphers that our own TLS does not speak
-//!   judge    what it means    answers in, `held`, `broken` or `inconclusive` out
-//!   witness  what it counted  the sidecar's own counters, where they may be asked
-//!   run      in which order   a genuine message first, the attacks, a genuine message last; at a bounded rate
-//!   report   what is told     the one type of findings
+//!   table      the attacks       a row each: what is sent, why it matters, what holding looks like, the remedy
+//!   forge      what is sent      genuine messages of the one signing path, and what an attacker makes of them
+//!   wire       how it is sent    bytes as they are, over TCP or TLS; half requests; answers read leniently
+//!   hello      old TLS           the first message of versions and ciphers that our own TLS does not speak
+//!   judge      what it means     answers in, `held`, `broken` or `inconclusive` out
+//!   stopwatch  what it takes     whether answers tell by their time how much of a signature was right
+//!   witness    what it counted   the sidecar's own counters, where they may be asked
+//!   run        in which order    a genuine message first, the attacks, a genuine message last; at a bounded rate
+//!   report     what is told      the one type of findings
 //! ```
 //!
 //! What it goes by is what any sender sees: the answer. A 2xx says that a message was taken; a genuine message must be,
@@ -28,6 +29,7 @@ mod judge;
 mod message;
 mod report;
 mod run;
+mod stopwatch;
 mod table;
 pub mod target;
 mod trials;

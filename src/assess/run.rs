@@ -220,9 +220,14 @@ impl<'a> Run<'a> {
         if !self.pace().await {
             return None;
         }
+        Some(self.answer(shot, wanted).await)
+    }
+
+    /// Sends one whose turn it is.
+    pub(super) async fn answer(&mut self, shot: &Shot, wanted: usize) -> Seen {
         let seen = self.wire.send(shot, wanted).await;
         self.tally.add(&seen);
-        Some(seen)
+        seen
     }
 
     /// Reads what is answered on a connection that has been written to.

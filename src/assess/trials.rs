@@ -14,6 +14,7 @@ use super::hello::{Hello, Said, said};
 use super::judge::{Fate, Known, Ruling, fate, not_taken, refused, replayed, worst};
 use super::message::{Message, Shot};
 use super::run::Run;
+use super::stopwatch::measure;
 use super::wire::{Line, Seen};
 
 /// What takes more than single requests.
@@ -29,6 +30,8 @@ pub(super) enum Trial {
     Hello(&'static [Hello]),
     /// HTTP without TLS.
     Plaintext,
+    /// How long wrong signatures take.
+    Stopwatch,
 }
 
 /// What of a request arrives slowly.
@@ -55,6 +58,7 @@ pub(super) async fn attempt(run: &mut Run<'_>, attack: &'static Attack, trial: T
         Trial::Slow(part) => slow(run, part).await,
         Trial::Hello(hellos) => hello(run, hellos).await,
         Trial::Plaintext => plaintext(run, attack).await,
+        Trial::Stopwatch => measure(run, attack).await,
     }
 }
 

@@ -3,18 +3,22 @@
 //! A definition file (see `providers`) compiles to a [`Scheme`]; nothing here is code, so a provider whose scheme
 //! composes known pieces takes no Rust.
 
+mod place;
+mod secret;
+
 use std::time::Duration;
 
 use super::challenge::{Challenge, Shape};
-use super::extract::{Format, ItemValue};
+use super::extract::ItemValue;
 use super::http_signature::Rules;
 use super::jwt::Jwt;
-use super::key_api::KeyApi;
 use super::list::HeaderList;
-use super::signature::{EcdsaForm, SignatureAlgorithm, Strength};
+use super::signature::{EcdsaForm, SignatureAlgorithm};
 use super::template::{Piece, Template};
-use super::x509;
 use super::x509::pattern::Pattern;
+
+pub use place::{Field, JsonPath, Signature, SignaturePlace, TimeUnit, Timestamp, TimestampFrom};
+pub use secret::{Jwks, KeyIdFrom, KeySource, SecretEncoding, SecretForm};
 
 /// A provider's scheme.
 #[derive(Debug, Clone)]
@@ -287,75 +291,6 @@ pub enum Encoding {
     Base64Hex,
 }
 
-/// Where the signature or token stands, and how it is written.
-#[derive(Debug, Clone)]
-pub struct Signature {
-    /// The header field that carries it, the first where there are several; empty where it is no header field.
-    pub header: Box<str>,
-    /// Where it stands.
-    pub place: SignaturePlace,
-    /// The grammar of its value.
-    pub format: Format,
-    /// Further grammars: the first that fits is taken.
-    pub other_formats: Box<[Format]>,
-    /// The members of a JSON object in base64 that the whole value is: what the grammar reads is those, joined by `;`.
-    pub envelope: Box<[JsonPath]>,
-    /// How the signature is written; unused for tokens.
-    pub encoding: Encoding,
-    /// The grammars as they were written.
-    pub written: Box<str>,
-    /// The names of the grammar's captures that templates read.
-    pub captures: Box<[Box<str>]>,
-}
-
-impl Signature {
-    /// What an HTTP message signature must be to count, where it is one.
-    #[must_use]
-    pub fn rules(&self) -> Option<&Rules> {
-        if let SignaturePlace::HttpSignature(rules) = &self.place { Some(rules) } else { None }
-    }
-}
-
-/// Where a signature or token stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SignaturePlace {
-    /// In one header field.
-    Header,
-    /// In one or more header fields of the same name.
-    RepeatedHeader,
-    /// In one or more of several header fields.
-    Headers {
-        /// Their names.
-        names: Box<[Box<str>]>,
-        /// Whether each must be there and match; else one match is enough.
-        all: bool,
-    },
-    /// In header fields whose names are this text and a number.
-    NumberedHeaders(Box<str>),
-    /// In a parameter of the query.
-    Query(Box<str>),
-    /// In a member of the JSON body.
-    Json(JsonPath),
-    /// In a field of the form.
-    Form(Box<str>),
-    /// It is the path's last segment.
-    PathSegment,
-    /// In `Signature`, as `Signature-Input` announces it (RFC 9421).
-    HttpSignature(Box<Rules>),
-    /// It is the whole body.
-    Body,
-    /// Nowhere: the connection itself is the proof.
-    Nowhere,
-}
-
-impl SignaturePlace {
-    /// Whether it is known before the body is.
-    #[must_use]
-    pub fn is_in_head(&self) -> bool {
-        !matches!(self, Self::Json(_) | Self::Form(_) | Self::Body)
-    }
-}
-
 /// A condition beside the signature: two templates that must say the same.
 #[derive(Debug, Clone)]
 pub struct Check {
@@ -363,17 +298,6 @@ pub struct Check {
     pub value: Template,
     /// What it must say.
     pub equals: Template,
-}
-
-/// The signed time.
-#[derive(Debug, Clone)]
-pub struct Timestamp {
-    /// Where it stands.
-    pub from: TimestampFrom,
-    /// How it is written.
-    pub unit: TimeUnit,
-    /// What the sender's clock is ahead of UTC, in seconds, where a written time does not say.
-    pub offset: i32,
 }
 
 /// A message that asks for a subscription to be confirmed, by asking for an address.
@@ -387,166 +311,6 @@ pub struct Confirm {
     pub address: JsonPath,
     /// The addresses that are asked.
     pub pins: Box<[Pattern]>,
-}
-
-/// Where the signed time stands.
-#[derive(Debug, Clone)]
-pub enum TimestampFrom {
-    /// In a header field of its own.
-    Header(Box<str>),
-    /// In the signature's own value.
-    Signature,
-    /// In a member of the signed JSON body.
-    Json(JsonPath),
-    /// In a parameter of the query.
-    Query(Box<str>),
-    /// In a field of the form.
-    Form(Box<str>),
-    /// In a claim of the token.
-    Claim(JsonPath),
-    /// In a member of the token's header.
-    Jose(JsonPath),
-}
-
-impl TimestampFrom {
-    /// Whether it is known before the body is. A token is looked at once that is there.
-    #[must_use]
-    pub fn is_in_head(&self) -> bool {
-        !matches!(self, Self::Json(_) | Self::Form(_) | Self::Claim(_) | Self::Jose(_))
-    }
-}
-
-/// How a time is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TimeUnit {
-    /// Whole seconds since the Unix epoch.
-    Seconds,
-    /// Whole milliseconds since the Unix epoch.
-    Milliseconds,
-    /// Whole microseconds since the Unix epoch.
-    Microseconds,
-    /// Seconds or milliseconds since the Unix epoch: what would be after the year 5000 in seconds is milliseconds.
-    SecondsOrMilliseconds,
-    /// RFC 3339.
-    Rfc3339,
-    /// The date of HTTP (RFC 9110 section 5.6.7).
-    HttpDate,
-    /// `2023-11-14 22:13:20`, with a blank, `T` or `.` between date and time, and perhaps a fraction.
-    DateTime,
-}
-
-/// Where a fact about the message stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Field {
-    /// In a header field.
-    Header(Box<str>),
-    /// In a member of the JSON body.
-    Json(JsonPath),
-    /// In a field of the form.
-    Form(Box<str>),
-    /// In a parameter of the query.
-    Query(Box<str>),
-    /// In a claim of the token.
-    Claim(JsonPath),
-}
-
-/// A member of a JSON document, by its names (or an element's number) from the outermost inwards; written `event.type`
-/// or `/event/type`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JsonPath(pub Box<[Box<str>]>);
-
-/// How the configured secret becomes the key.
-#[derive(Debug, Clone)]
-pub struct SecretForm {
-    /// Stripped where the secret starts with it.
-    pub strip_prefix: Box<str>,
-    /// Further such prefixes.
-    pub other_prefixes: Box<[Box<str>]>,
-    /// How the rest is written.
-    pub encoding: SecretEncoding,
-    /// Whether base64 has the alphabet of URLs.
-    pub url_safe: bool,
-    /// Whether it is decoded only where a prefix was stripped.
-    pub only_if_prefixed: bool,
-    /// The names of its parts; none where it is one.
-    pub parts: Box<[Box<str>]>,
-    /// What stands between the parts.
-    pub join: char,
-    /// Whether it must be ASCII.
-    pub ascii: bool,
-    /// The key as a template; the secret itself where there is none.
-    pub key: Option<Template>,
-    /// What a token's sender sends, as a template; the secret itself where there is none.
-    pub sent: Option<Template>,
-}
-
-impl SecretForm {
-    /// A secret whose text is the key.
-    #[must_use]
-    pub fn text() -> Self {
-        Self {
-            strip_prefix: "".into(),
-            other_prefixes: Box::new([]),
-            encoding: SecretEncoding::Text,
-            url_safe: false,
-            only_if_prefixed: false,
-            parts: Box::new([]),
-            join: ':',
-            ascii: false,
-            key: None,
-            sent: None,
-        }
-    }
-}
-
-/// How a secret is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SecretEncoding {
-    /// Its bytes are the key.
-    Text,
-    /// Hexadecimal of the key.
-    Hex,
-    /// Base64 of the key, padded or not.
-    Base64,
-}
-
-/// Where public keys come from beside the configured ones.
-#[derive(Debug, Clone, Default)]
-pub struct KeySource {
-    /// A published set of keys (RFC 7517 section 5).
-    pub jwks: Jwks,
-    /// Where a message says which key of the set it is for. It selects among those that are there, and nothing else.
-    pub key_id: Option<KeyIdFrom>,
-    /// How weak an RSA key may be.
-    pub strength: Strength,
-    /// Where a message's certificate is. The configured secrets are then no keys: they name what must be signed for.
-    pub certificate: Option<Box<x509::Source>>,
-    /// What the certificates must be that a token brings along (`x5c`, RFC 7515 section 4.1.6). They are read where a
-    /// definition says so, and lead to authorities that the user names.
-    pub chain: Option<Box<x509::Rules>>,
-    /// The API that gives the keys one by one, to whoever has an account there.
-    pub api: Option<Box<KeyApi>>,
-}
-
-/// A published set of keys.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Jwks {
-    /// There is none: keys are configured one by one.
-    #[default]
-    None,
-    /// There is one, and the user says where.
-    Somewhere,
-    /// There is one at this address.
-    At(Box<str>),
-}
-
-/// Where a message says which key it is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeyIdFrom {
-    /// In a field of the message.
-    Field(Field),
-    /// In a capture of the signature's grammar, by its index.
-    Capture(usize),
 }
 
 /// What of a message its proof binds.

@@ -1,4 +1,4 @@
-//! `explain`: an outcome, an anomaly or a setting in words, or the handbook of all, laid out from what
+//! `explain`: an outcome, a finding, a setting or an annotation in words, or the handbook of all, laid out from what
 //! [`govern`](crate::govern) knows.
 
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::govern::explain::{KINDS, Kind, Topic};
 use crate::govern::handbook;
 
-use super::layout::{WIDTH, list, table, wrap};
+use super::layout::{list, table, width, wrap};
 use super::terminal::Paint;
 use super::{Exit, Failure, terminal};
 
@@ -21,9 +21,10 @@ Examples:
   hookwarden explain rotation_missed
   hookwarden explain HOOKWARDEN_TLS
   hookwarden explain ROUTE_TOLERANCE
+  hookwarden explain hookwarden.io/take-port
   hookwarden explain --all --format markdown > handbook.md")]
 pub(super) struct Explain {
-    /// A code from a record, metric, response or report, or a variable's name; without one, all are listed
+    /// A code from a record, metric, response or report, or the name of a variable or annotation; without one, all are listed
     #[arg(value_name = "CODE")]
     name: Option<String>,
     /// All that can be explained, each in full: the handbook
@@ -79,7 +80,7 @@ fn index() -> String {
 fn index_of(kind: Kind) -> String {
     let topics: Vec<_> = Topic::all().filter(|topic| topic.kind() == kind).collect();
     let widest = topics.iter().map(|topic| topic.name().len()).max().unwrap_or_default();
-    let room = WIDTH.saturating_sub(widest + 2);
+    let room = width().saturating_sub(widest + 2);
     let row = |topic: &Topic| [topic.name().into_owned(), cut(topic.title(), room)];
     let rows: Vec<_> = topics.iter().map(row).collect();
     table([&kind.name.to_uppercase(), "WHAT IT IS"], &rows)
@@ -100,7 +101,8 @@ fn unknown(name: &str) -> Failure {
         None => "`hookwarden explain` lists all".to_owned(),
     };
     let nouns: Vec<_> = KINDS.iter().map(|kind| kind.noun).collect();
-    Failure::usage(format!("{name:?} is not known as {}; {hint}", nouns.join(" or ")))
+    let (last, others) = nouns.split_last().map_or(("", &[][..]), |(last, others)| (*last, others));
+    Failure::usage(format!("{name:?} is not known as {} or {last}; {hint}", others.join(", ")))
 }
 
 fn as_text(topic: Topic, paint: Paint) -> String {
@@ -122,7 +124,8 @@ fn plain(value: &Value) -> String {
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         Value::String(text) => text.clone(),
-        Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Value::Number(_) | Value::Object(_) => value.to_string(),
     }
 }
 

@@ -1,7 +1,12 @@
-//! Text laid out for people: tables and paragraphs. Pure.
+//! Text laid out for people: tables and paragraphs. Pure, but for how wide the terminal is.
+
+use super::terminal;
 
 /// The widest line, in characters: two fit side by side on a common screen.
 pub(super) const WIDTH: usize = 100;
+
+/// The narrowest that is still laid out.
+const NARROWEST: usize = 40;
 
 /// What stands between two columns.
 const GAP: &str = "  ";
@@ -30,9 +35,14 @@ pub(super) fn list(rows: &[(&str, String)]) -> String {
     rows.iter().filter(|(_, value)| !value.is_empty()).map(row).collect()
 }
 
-/// A paragraph in lines of at most [`WIDTH`] characters, each indented. A longer word stands alone.
+/// How wide lines may be: [`WIDTH`], or as wide as the terminal where that is narrower.
+pub(super) fn width() -> usize {
+    terminal::size().map_or(WIDTH, |(columns, _)| columns.clamp(NARROWEST, WIDTH))
+}
+
+/// A paragraph in lines of at most [`width`] characters, each indented. A longer word stands alone.
 pub(super) fn wrap(text: &str, indent: usize) -> String {
-    wrap_to(text, indent, WIDTH)
+    wrap_to(text, indent, width())
 }
 
 /// The same for another width.

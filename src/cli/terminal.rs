@@ -76,6 +76,12 @@ pub(super) fn progress(text: &str) {
     }
 }
 
+/// How many columns and lines the terminal has; `None` where standard output is none, or does not say.
+pub(super) fn size() -> Option<(usize, usize)> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col.into(), size.ws_row.into()))
+}
+
 /// Whether standard error takes colours.
 pub(super) fn colours_on_stderr() -> bool {
     io::stderr().is_terminal() && !settings::no_colour()

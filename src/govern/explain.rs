@@ -1,5 +1,5 @@
-//! What `explain` knows: every outcome, every kind of anomaly, every rule, attack and alert, and every setting, from the
-//! rows that the code itself runs on. Pure.
+//! What `explain` knows: every outcome, every kind of anomaly, every rule, attack and alert, every setting, and every
+//! annotation of pods, from the rows that the code itself runs on. Pure.
 //!
 //! A further kind of topic is a variant: with its name, its kind, its title and its lesson it is listed, found, printed
 //! and part of the handbook.
@@ -13,6 +13,8 @@ use crate::assess::attack::Attack;
 use crate::config::PREFIX;
 use crate::config::knobs::{GLOBAL, Knob, ROUTE};
 use crate::deny::{Level, Reason, Row};
+use crate::inject::PREFIX as ANNOTATIONS_OF;
+use crate::inject::annotations::{self, ANNOTATIONS};
 use crate::observe::anomaly;
 use crate::suggest;
 
@@ -38,6 +40,8 @@ pub enum Topic {
     Global(&'static Knob),
     /// A setting of a route.
     Route(&'static Knob),
+    /// An annotation of a pod.
+    Annotation(&'static annotations::Row),
 }
 
 /// What kind of thing a topic is.
@@ -57,9 +61,10 @@ const FINDING: Kind = Kind { name: "finding", heading: "Findings", noun: "a rule
 const ATTACK: Kind = Kind { name: "attack", heading: "Attacks", noun: "an attack of an assessment" };
 const ALERT: Kind = Kind { name: "alert", heading: "Alerts", noun: "an alert" };
 const VARIABLE: Kind = Kind { name: "variable", heading: "Settings", noun: "a variable" };
+const ANNOTATION: Kind = Kind { name: "annotation", heading: "Annotations", noun: "an annotation of a pod" };
 
 /// The kinds, in the order in which their topics stand.
-pub const KINDS: &[Kind] = &[OUTCOME, ANOMALY, FINDING, ATTACK, ALERT, VARIABLE];
+pub const KINDS: &[Kind] = &[OUTCOME, ANOMALY, FINDING, ATTACK, ALERT, VARIABLE, ANNOTATION];
 
 impl Topic {
     /// The name that it is asked for by: a code, or a variable's full name.
@@ -73,6 +78,7 @@ impl Topic {
             Self::Alert(row) => row.name.into(),
             Self::Global(knob) => format!("{PREFIX}{}", knob.name).into(),
             Self::Route(knob) => format!("{PREFIX}{ROUTES}<NAME>_{}", knob.name).into(),
+            Self::Annotation(row) => format!("{ANNOTATIONS_OF}{}", row.name).into(),
         }
     }
 
@@ -86,6 +92,7 @@ impl Topic {
             Self::Attack(_) => ATTACK,
             Self::Alert(_) => ALERT,
             Self::Global(_) | Self::Route(_) => VARIABLE,
+            Self::Annotation(_) => ANNOTATION,
         }
     }
 
@@ -99,6 +106,7 @@ impl Topic {
             Self::Attack(attack) => attack.rule.title,
             Self::Alert(row) => row.summary,
             Self::Global(knob) | Self::Route(knob) => knob.help,
+            Self::Annotation(row) => row.help,
         }
     }
 
@@ -112,6 +120,7 @@ impl Topic {
             Self::Attack(attack) => lessons::of_attack(attack),
             Self::Alert(row) => row.lesson(),
             Self::Global(knob) | Self::Route(knob) => lessons::of_setting(knob, &self.name()),
+            Self::Annotation(row) => lessons::of_annotation(row, &self.name()),
         }
     }
 
@@ -134,6 +143,10 @@ impl Topic {
                 ("default", json!((!knob.default.is_empty()).then_some(knob.default))),
                 ("secret", json!(knob.secret)),
             ],
+            Self::Annotation(row) => vec![
+                ("accepts", json!(row.accepts)),
+                ("default", json!((!row.default.is_empty()).then_some(row.default))),
+            ],
         }
     }
 
@@ -145,11 +158,12 @@ impl Topic {
         let attacks = assess::all().map(Self::Attack);
         let alerts = ALERTS.iter().map(Self::Alert);
         let settings = GLOBAL.iter().map(Self::Global).chain(ROUTE.iter().map(Self::Route));
-        outcomes.chain(anomalies).chain(findings).chain(attacks).chain(alerts).chain(settings)
+        let annotations = ANNOTATIONS.iter().map(Self::Annotation);
+        outcomes.chain(anomalies).chain(findings).chain(attacks).chain(alerts).chain(settings).chain(annotations)
     }
 
     /// The topic of that name. A code is taken in either case; a variable with or without its prefix, for any route, and
-    /// with the `_FILE` that may stand for it.
+    /// with the `_FILE` that may stand for it; an annotation without its prefix where no code or variable is called so.
     #[must_use]
     pub fn find(name: &str) -> Option<Self> {
         if let Some(topic) = Self::all().find(|topic| topic.name().eq_ignore_ascii_case(name)) {
@@ -161,7 +175,8 @@ impl Topic {
             Some(field) => find_field(field).map(Self::Route),
             None => find_knob(GLOBAL, name).map(Self::Global).or_else(|| find_knob(ROUTE, name).map(Self::Route)),
         };
-        setting(bare).or_else(|| setting(bare.strip_suffix("_FILE")?))
+        let annotation = || ANNOTATIONS.iter().find(|row| row.name.eq_ignore_ascii_case(name)).map(Self::Annotation);
+        setting(bare).or_else(|| setting(bare.strip_suffix("_FILE")?)).or_else(annotation)
     }
 
     /// The name of what was probably meant. Codes are written in lower case and variables in upper case, so what was
@@ -171,6 +186,10 @@ impl Topic {
         let upper = name.to_ascii_uppercase();
         let bare = upper.strip_prefix(PREFIX).unwrap_or(&upper);
         let bare = bare.strip_prefix(ROUTES).unwrap_or(bare);
+        if let Some(annotation) = name.strip_prefix(ANNOTATIONS_OF) {
+            let near = suggest::nearest(annotation, ANNOTATIONS.iter().map(|row| row.name))?;
+            return Some(format!("{ANNOTATIONS_OF}{near}").into());
+        }
         let (settings, codes): (Vec<_>, Vec<_>) = Self::all().partition(|topic| topic.kind() == VARIABLE);
         let (first, second) = if upper == name { (settings, codes) } else { (codes, settings) };
         nearest_of(bare, &first).or_else(|| nearest_of(bare, &second)).map(Self::name)
@@ -180,6 +199,7 @@ impl Topic {
 fn nearest_of(word: &str, topics: &[Topic]) -> Option<Topic> {
     let key = |topic: &Topic| match topic {
         Topic::Global(knob) | Topic::Route(knob) => knob.name.to_owned(),
+        Topic::Annotation(row) => row.name.to_ascii_uppercase(),
         Topic::Outcome(_) | Topic::Anomaly(_) | Topic::Finding(_) | Topic::Attack(_) | Topic::Alert(_) => {
             topic.name().to_ascii_uppercase()
         }
@@ -258,6 +278,10 @@ mod tests {
             ("ROUTE_UPSTREAM", Some("HOOKWARDEN_ROUTE_<NAME>_UPSTREAM")),
             ("HOOKWARDEN_ROUTE_MY_GITHUB_SECRET_FILE", Some("HOOKWARDEN_ROUTE_<NAME>_SECRET_FILE")),
             ("HOOKWARDEN_ROUTE_GITHUB_MODE_FILE", Some("HOOKWARDEN_ROUTE_<NAME>_MODE")),
+            ("hookwarden.io/take-port", Some("hookwarden.io/take-port")),
+            ("take-port", Some("hookwarden.io/take-port")),
+            ("secret", Some("HOOKWARDEN_ROUTE_<NAME>_SECRET")),
+            ("hookwarden.io/secret", Some("hookwarden.io/secret")),
             ("nonsense", None),
             ("", None),
             ("_FILE", None),
@@ -274,6 +298,9 @@ mod tests {
             ("HookwardenDwon", Some("HookwardenDown")),
             ("HOOKWARDEN_LISTN", Some("HOOKWARDEN_LISTEN")),
             ("ROUTE_PROVDER", Some("HOOKWARDEN_ROUTE_<NAME>_PROVIDER")),
+            ("hookwarden.io/take-prt", Some("hookwarden.io/take-port")),
+            ("hookwarden.io/qqqqqqqqqq", None),
+            ("take-prt", Some("hookwarden.io/take-port")),
             ("qqqqqqqqqq", None),
         ] {
             assert_eq!(Topic::nearest(asked).as_deref(), expected, "{asked}");

@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use serde_json::Value;
+
 use super::explain::{KINDS, Kind, Topic};
 
 /// The whole handbook.
@@ -30,8 +32,8 @@ pub fn entry(topic: Topic) -> String {
     // An anchor of our own: what a viewer makes of a heading differs from viewer to viewer.
     let mut text = format!("\n<a id=\"{}\"></a>\n\n### `{}`\n\n", anchor(topic), topic.name());
     for (name, value) in topic.facts() {
-        if let Some(value) = value.as_str().map(str::to_owned).or_else(|| (!value.is_null()).then(|| value.to_string()))
-        {
+        if !value.is_null() {
+            let value = plain(&value);
             let _ = writeln!(text, "* {}: {}", name.replace('_', " "), escaped(&value));
         }
     }
@@ -39,6 +41,15 @@ pub fn entry(topic: Topic) -> String {
         let _ = write!(text, "\n**{heading}.** {}\n", escaped(part));
     }
     text
+}
+
+/// A fact as it is read: texts without quotes, and lists of them.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
+    }
 }
 
 /// The anchor of a topic: its name in lower case, and a hyphen for all that is neither letter nor digit.
@@ -97,6 +108,7 @@ mod tests {
             ("replayed", "replayed"),
             ("HOOKWARDEN_TLS", "hookwarden-tls"),
             ("ROUTE_SECRET_FILE", "hookwarden-route-name-secret-file"),
+            ("take-port", "hookwarden-io-take-port"),
         ] {
             assert_eq!(Topic::find(name).map(anchor).as_deref(), Some(expected));
         }

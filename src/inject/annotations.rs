@@ -252,7 +252,7 @@ fn told_unknown(bare: &str, whose: &str) -> String {
     let hint = match suggest::nearest(bare, ANNOTATIONS.iter().map(|row| row.name)) {
         _ if LABEL.strip_prefix(PREFIX) == Some(bare) => "it is a label".to_owned(),
         Some(near) => format!("did you mean {PREFIX}{near}?"),
-        None => "`hookwarden inject --help` lists those that there are".to_owned(),
+        None => "`hookwarden explain` lists those that there are".to_owned(),
     };
     format!("{PREFIX}{bare}{whose}: is no annotation of Hookwarden's; {hint}")
 }

@@ -7,17 +7,19 @@ use std::time::Duration;
 use hookwarden::assess::target::Target;
 use hookwarden::assess::{self, Options, Verdict};
 use hookwarden::auth::keys::{Key, KeyText};
+use hookwarden::auth::signature::{PublicKey, Strength};
 use serde_json::Value;
 
-use crate::faults::{options, subject, told};
+use crate::faults::{OF_OAUTH, options, subject, told};
 use crate::harness::{Authority, Sidecar, Upstream, secret_of};
+use crate::receiver::{AUDIENCE, ISSUER};
 
 const HOST: &str = "hooks.test";
 
 /// What does not apply, beside what a row says.
 const PLAIN: &[&str] = &["HA068", "HA069", "HA070"];
 const PATIENCE: &[&str] = &["HA066", "HA067"];
-const TOKENS: &[&str] = &["HA008", "HA009", "HA010", "HA011"];
+const TOKENS: &[&str] = &["HA008", "HA009", "HA010", "HA011", "HA071", "HA072", "HA073", "HA074", "HA075", "HA076"];
 
 #[test]
 fn it_holds_over_plaintext() {
@@ -50,6 +52,30 @@ fn it_holds_over_plaintext() {
         assert!(strangers.is_empty(), "{strangers:?}");
         proxy.end();
     }
+}
+
+#[test]
+fn it_holds_where_bearer_tokens_are_the_proof() {
+    let (upstream, folder) = (Upstream::start(), tempfile::tempdir().expect("a folder"));
+    let subject_at = |url: &str| subject("oauth", url, None);
+    let public = subject_at("http://127.0.0.1:1/").public.expect("a public key");
+    let public = PublicKey::from_text(&public, Strength::default()).expect("a key");
+    let keys = serde_json::json!({ "keys": [public.to_jwk()] });
+    let file = folder.path().join("keys.json");
+    std::fs::write(&file, keys.to_string()).expect("a file");
+    let file = file.to_str().expect("UTF-8");
+    let route = [("PATH", "/hooks/api"), ("PROVIDER", "oauth"), ("JWKS_FILE", file)];
+    let says = [("ISSUER", ISSUER), ("AUDIENCE", AUDIENCE)];
+    let proxy = Sidecar::before(&upstream).route("api", &route).route("api", &says).start();
+    let subject = subject_at(&format!("http://{}/hooks/api", proxy.address()));
+    let assessment = assess::run(&subject, &options(), &mut |_| {}).expect("an assessment");
+    assert!(assessment.hookwarden && assessment.notes.is_empty(), "{assessment:#?}");
+    for (code, verdict, evidence) in told(&assessment) {
+        let open = OF_OAUTH.contains(&code) || ["HA066", "HA067"].contains(&code);
+        let expected = if open { Verdict::Inconclusive } else { Verdict::Held };
+        assert_eq!(verdict, expected, "{code}: {evidence}");
+    }
+    proxy.end();
 }
 
 fn key(provider: &str) -> (KeyText, Key) {

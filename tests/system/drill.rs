@@ -23,8 +23,8 @@ struct Terminal {
 }
 
 impl Terminal {
-    /// A shell in 80 columns. What it writes comes through a pipe, so that it can be waited for.
-    fn open(dir: &Path) -> Self {
+    /// A shell in 80 columns and as many lines. What it writes comes through a pipe, so that it can be waited for.
+    fn open(dir: &Path, lines: &str) -> Self {
         let socket = dir.join("tmux").to_str().expect("UTF-8").to_owned();
         let pipe = dir.join("written");
         mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
@@ -34,7 +34,7 @@ impl Terminal {
             let output = run(&mut command, b"");
             assert!(output.status.success(), "{arguments:?}: {output:?}");
         };
-        terminal(&["new-session", "-d", "-x", "80", "-y", "40", "sh"]);
+        terminal(&["new-session", "-d", "-x", "80", "-y", lines, "sh"]);
         terminal(&["pipe-pane", &format!("exec cat > '{}'", pipe.display())]);
         let (sender, written) = channel();
         let mut file = File::open(&pipe).expect("its other end");
@@ -88,7 +88,7 @@ fn drill(arguments: &str) -> String {
 fn a_person_trains_in_a_plain_terminal() {
     let dir = tempfile::tempdir().expect("a directory");
     let record = dir.path().join("training.json");
-    let mut terminal = Terminal::open(dir.path());
+    let mut terminal = Terminal::open(dir.path(), "60");
     terminal.press(&[&drill(&format!("--by oncall --record '{}'", record.display())), "Enter"]);
     for (number, pair) in ANSWERS.chunks(2).enumerate() {
         terminal.wait_for(&format!("Incident {} of {}", number + 1, ANSWERS.len() / 2));
@@ -127,7 +127,7 @@ fn a_person_trains_in_a_plain_terminal() {
 #[test]
 fn ctrl_c_and_q_leave_it_cleanly() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut terminal = Terminal::open(dir.path());
+    let mut terminal = Terminal::open(dir.path(), "40");
     for key in [&["C-c"][..], &["q", "Enter"], &["C-d"]] {
         terminal.press(&[&drill(""), "Enter"]);
         terminal.wait_for("q leaves > ");
@@ -135,4 +135,27 @@ fn ctrl_c_and_q_leave_it_cleanly() {
         terminal.wait_for("left after 0 of 9 incidents; nothing is recorded");
         terminal.wait_for("ended with 1");
     }
+}
+
+#[test]
+fn a_low_terminal_shows_an_incident_in_two_parts() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut terminal = Terminal::open(dir.path(), "24");
+    terminal.press(&[&drill(""), "Enter"]);
+    terminal.wait_for("Enter goes on, q leaves > ");
+    let screen = terminal.tmux(&["capture-pane", "-p"]);
+    assert!(screen.contains("Incident 1 of 9") && !screen.contains("as it stands in the log"), "{screen}");
+    terminal.press(&["Enter"]);
+    terminal.wait_for("1-4, q leaves > ");
+    let screen = terminal.tmux(&["capture-pane", "-p"]);
+    assert!(screen.contains("as it stands in the log") && screen.contains("What is going on?"), "{screen}");
+    terminal.press(&["q", "Enter"]);
+    terminal.wait_for("left after 0 of 9 incidents");
+    // What is explained fits the terminal, too.
+    terminal.press(&[&format!("clear; '{}' explain replayed", env!("CARGO_BIN_EXE_hookwarden")), "Enter"]);
+    terminal.wait_for("How to prevent it");
+    terminal.wait_for("client reads");
+    let screen = terminal.tmux(&["capture-pane", "-p", "-J", "-S", "-100"]);
+    let told = screen.rsplit_once("What happened").expect("the lesson").1;
+    assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
 }

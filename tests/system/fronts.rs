@@ -130,10 +130,15 @@ fn tls_passes_through_haproxy_or_ends_there() {
 }
 
 pub(crate) fn nginx(folder: &Path, port: &Port, sidecar: SocketAddr, lines: &str) -> Program {
+    nginx_of(folder, port, "", sidecar, lines)
+}
+
+/// With more in its `listen` line, and lines behind it.
+pub(crate) fn nginx_of(folder: &Path, port: &Port, listens: &str, sidecar: SocketAddr, lines: &str) -> Program {
     let listen = port.address();
     let http = format!(
         "server {{
-            listen {listen} reuseport;
+            listen {listen} reuseport {listens};
             location / {{
                 proxy_pass http://{sidecar};
                 proxy_http_version 1.1;
@@ -144,7 +149,7 @@ pub(crate) fn nginx(folder: &Path, port: &Port, sidecar: SocketAddr, lines: &str
     programs::nginx(folder, &http)
 }
 
-fn haproxy(
+pub(crate) fn haproxy(
     folder: &Path,
     port: &Port,
     bind: &str,

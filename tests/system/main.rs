@@ -1,6 +1,6 @@
 //! The real binary among the programs that it will live with: the providers' own libraries, curl, OpenSSL, sslscan,
-//! nginx, `HAProxy`, Prometheus, kustomize, Helm and a terminal, all on loopback. `tests/run` installs them; one that is
-//! missing is a failure, never a skipped test.
+//! nginx, `HAProxy`, Prometheus, kustomize, Helm, a terminal and a browser, all on loopback. `tests/run` installs them;
+//! one that is missing is a failure, never a skipped test.
 #![allow(clippy::expect_used, clippy::panic, reason = "in a test a surprise ends the test")]
 
 #[path = "../e2e/harness.rs"]
@@ -8,6 +8,7 @@ mod harness;
 
 mod admission;
 mod assessed;
+mod browser;
 mod checkov;
 mod command;
 mod curl;
@@ -19,6 +20,7 @@ mod libraries;
 mod monitoring;
 mod openssl;
 mod packaging;
+mod page;
 mod programs;
 mod proxies;
 mod reports;

@@ -2,6 +2,7 @@
 
 use super::{Attack, CONTENT, Forge, Message, PROOF, Probe, REFUSED, Rule, Severity, Skip, TIME};
 use crate::auth::keys::{Key, KeyText};
+use crate::auth::sign::sample_private;
 
 /// Words that are tried as secrets: what examples, tutorials and defaults use.
 const GUESSES: [&str; 8] = ["secret", "password", "changeme", "test", "webhook", "whsec_test", "123456", "your-secret"];
@@ -58,8 +59,7 @@ pub(super) static ATTACKS: &[Attack] = &[
         holds: REFUSED,
         reasons: &[PROOF],
         probe: Probe::Refused(|forge| {
-            let secret = KeyText::new("1", crate::auth::sign::sample_private(forge.scheme(), OTHER).as_bytes());
-            let key = Key::for_signing(forge.scheme(), &secret).map_err(|fault| Skip::because(fault.to_string()))?;
+            let (_, key) = stranger(forge)?;
             Ok(vec![forge.signed(forge.scheme(), &key, forge.now, forge.body(forge.now))?.shot("another key")])
         }),
     },
@@ -139,6 +139,13 @@ pub(super) static ATTACKS: &[Attack] = &[
 
 /// The seed of a key that nobody has configured.
 const OTHER: u8 = 0x5a;
+
+/// Such a key, as it is written and ready to sign.
+pub(super) fn stranger(forge: &Forge<'_>) -> Result<(KeyText, Key), Skip> {
+    let secret = KeyText::new("1", sample_private(forge.scheme(), OTHER).as_bytes());
+    let key = Key::for_signing(forge.scheme(), &secret).map_err(|fault| Skip::because(fault.to_string()))?;
+    Ok((secret, key))
+}
 
 fn under(forge: &Forge<'_>, secret: &str) -> Result<Message, Skip> {
     let key = Key::of_bytes(forge.scheme(), secret.as_bytes());

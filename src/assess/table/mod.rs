@@ -1,13 +1,16 @@
 //! The attacks, a row each, in the order of their codes. A code is never given to another attack, and never taken away.
 //!
-//! Deliberately absent: attacks on the service behind (what a signed message may say is its own business), and what only
-//! a clock could tell (comparison in constant time is asked of the source, not of the network).
+//! Deliberately absent: attacks on the service behind (what a signed message may say is its own business), and differences
+//! of time that a network hides (comparison in constant time is asked of the source).
 
 mod channel;
+mod claims;
+mod clock;
 mod compare;
 mod credentials;
 mod framing;
 mod integrity;
+mod packing;
 mod replay;
 mod resources;
 mod routing;
@@ -23,7 +26,7 @@ use super::message::{Message, Shot};
 
 /// All attacks, in the order of their codes.
 pub fn all() -> impl Iterator<Item = &'static Attack> {
-    let parts: [&'static [Attack]; 10] = [
+    let parts: [&'static [Attack]; 13] = [
         credentials::ATTACKS,
         tokens::ATTACKS,
         compare::ATTACKS,
@@ -34,6 +37,9 @@ pub fn all() -> impl Iterator<Item = &'static Attack> {
         framing::ATTACKS,
         resources::ATTACKS,
         channel::ATTACKS,
+        claims::ATTACKS,
+        packing::ATTACKS,
+        clock::ATTACKS,
     ];
     parts.into_iter().flatten()
 }

@@ -101,7 +101,7 @@ pub(super) static ATTACKS: &[Attack] = &[
 const CHUNK: usize = 64 << 10;
 
 /// A genuine message of the size that is too large.
-fn large(forge: &Forge<'_>) -> Result<Message, Skip> {
+pub(super) fn large(forge: &Forge<'_>) -> Result<Message, Skip> {
     let padding = "a".repeat(forge.oversize);
     let body = forge.body(forge.now);
     let body = match serde_json::from_slice(&body) {

@@ -6,7 +6,9 @@ use super::*;
 use crate::assess::Subject;
 use crate::assess::target::Target;
 use crate::assess::trials::Trial;
+use crate::auth::jwt::ClaimRules;
 use crate::auth::keys::{Key, KeyText};
+use crate::auth::scheme::{Proof, Scheme};
 use crate::auth::sign::sample_private;
 use crate::clock::Now;
 use crate::providers;
@@ -14,14 +16,19 @@ use crate::providers;
 const CONTROLS: [&str; 4] = ["CWE-", "OWASP API", "OWASP ASVS 5.0 ", "NIST SP 800-53 "];
 
 pub(in crate::assess) fn subject(provider: &str) -> Subject {
-    let scheme = providers::find(provider).expect("in the catalogue").scheme.clone();
+    let mut scheme = Scheme::clone(&providers::find(provider).expect("in the catalogue").scheme);
+    if let ("oauth", Proof::Jwt(jwt)) = (provider, &mut scheme.proof) {
+        // As a route says it.
+        let (issuers, audiences) = (["https://issuer.test".into()].into(), ["hooks".into()].into());
+        jwt.set_rules(ClaimRules { issuers, audiences, ..ClaimRules::default() });
+    }
     let secret = KeyText::new("1", sample_private(&scheme, 7).as_bytes());
     let key = Key::for_signing(&scheme, &secret).expect("a key");
     Subject {
         provider: provider.into(),
         key,
         secret,
-        scheme,
+        scheme: scheme.into(),
         public: Some("-----BEGIN PUBLIC KEY-----".into()),
         target: Target::resolve("http://127.0.0.1:1/hooks", None).expect("an address"),
         signed_url: None,
@@ -66,6 +73,7 @@ const KINDS: &[&str] = &[
     "mailgun",
     "aws_sns",
     "mollie",
+    "oauth",
 ];
 
 /// Each attack is made, or says why it does not apply.

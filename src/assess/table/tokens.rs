@@ -111,9 +111,9 @@ pub(super) static ATTACKS: &[Attack] = &[
 ];
 
 /// A token in its parts.
-struct Token {
-    header: Value,
-    payload: String,
+pub(super) struct Token {
+    pub(super) header: Value,
+    pub(super) payload: String,
     signature: String,
     /// Where it stands: a field, or the body.
     field: Option<(String, String)>,
@@ -122,7 +122,7 @@ struct Token {
 
 impl Token {
     /// The message with another token in the place of this one.
-    fn put(&self, message: &Message, token: &str) -> Message {
+    pub(super) fn put(&self, message: &Message, token: &str) -> Message {
         match &self.field {
             Some((name, value)) => message.clone().with(name, &value.replace(&self.text, token)),
             None => message.clone().with_body(token),
@@ -135,6 +135,12 @@ fn token(forge: &Forge<'_>) -> Result<(Message, Token), Skip> {
         return Err(Skip::because("the provider sends no signed tokens"));
     }
     let message = forge.genuine()?;
+    let token = token_in(&message)?;
+    Ok((message, token))
+}
+
+/// The first token of a message.
+pub(super) fn token_in(message: &Message) -> Result<Token, Skip> {
     let values =
         message.fields.iter().flat_map(|(name, value)| value.split([' ', '=', ';', ',']).map(move |word| (name, word)));
     let found = values
@@ -146,8 +152,7 @@ fn token(forge: &Forge<'_>) -> Result<(Message, Token), Skip> {
     let (name, text) = found.or_else(body).ok_or_else(|| Skip::because("the token is not found"))?;
     let (header, payload, signature) = parts(&text).ok_or_else(|| Skip::because("the token is not found"))?;
     let field = name.map(|name| (name.clone(), message.value(&name).unwrap_or_default().to_owned()));
-    let token = Token { header, payload: payload.into(), signature: signature.into(), field, text: text.clone() };
-    Ok((message, token))
+    Ok(Token { header, payload: payload.into(), signature: signature.into(), field, text: text.clone() })
 }
 
 fn parts(text: &str) -> Option<(Value, &str, &str)> {
@@ -157,6 +162,6 @@ fn parts(text: &str) -> Option<(Value, &str, &str)> {
     (parts.next().is_none() && header.is_object()).then_some((header, payload, signature))
 }
 
-fn encoded(value: &Value) -> String {
+pub(super) fn encoded(value: &Value) -> String {
     BASE64URL_NOPAD.encode(value.to_string().as_bytes())
 }

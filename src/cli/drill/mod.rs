@@ -23,7 +23,10 @@ mod theatre;
 
 use incidents::Incident;
 use learner::{Answer, Learner};
-use theatre::Theatre;
+use theatre::{Seen, Theatre};
+
+/// The lines of the prompt below a question.
+const PROMPT: usize = 2;
 
 /// The share of right answers that passes, in per cent.
 const PASS: usize = 80;
@@ -90,7 +93,9 @@ impl Drill {
         let mut scores = Vec::new();
         for (number, incident) in (1..).zip(incidents::ALL) {
             let seen = theatre.play(incident)?;
-            terminal::print(&text::scene(number, incident, &seen, paint), Exit::Fine);
+            if show(number, incident, &seen, &theatre, &mut learner, paint).is_none() {
+                return Ok(leave(scores.len()));
+            }
             match ask_all(incident, &theatre, &mut learner, paint) {
                 Some(right) => scores.push(Score { id: incident.id, right, of: incident.questions.len() }),
                 None => return Ok(leave(scores.len())),
@@ -115,6 +120,27 @@ impl Drill {
         }
         Ok(if training.passed { Exit::Fine } else { Exit::Negative })
     }
+}
+
+/// Shows what an incident looks like, in two parts where the terminal is too low for all of it and the first question.
+/// `None`: the learner leaves.
+fn show(
+    number: usize,
+    incident: &Incident,
+    seen: &Seen,
+    theatre: &Theatre,
+    learner: &mut Learner,
+    paint: Paint,
+) -> Option<()> {
+    let [begin, end] = text::scene(number, incident, seen, paint);
+    let asked = incident.questions.first().map(text::question).unwrap_or_default();
+    let lines = [&begin, &end, &asked].iter().map(|text| text.lines().count()).sum::<usize>() + PROMPT;
+    terminal::print(&begin, Exit::Fine);
+    if terminal::size().is_some_and(|(_, rows)| rows < lines) {
+        learner.pause(theatre)?;
+    }
+    terminal::print(&end, Exit::Fine);
+    Some(())
 }
 
 /// Asks what an incident asks. Gives how many answers were right; `None` if the learner leaves.

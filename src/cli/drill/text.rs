@@ -38,10 +38,12 @@ pub(super) fn welcome(theatre: &Theatre, is_transcript: bool) -> String {
     )
 }
 
-pub(super) fn scene(number: usize, incident: &Incident, seen: &Seen, paint: Paint) -> String {
+/// What happened and its records; and beside that how the log and the counters tell it.
+pub(super) fn scene(number: usize, incident: &Incident, seen: &Seen, paint: Paint) -> [String; 2] {
     let title = paint.strong(&format!("Incident {number} of {}: {}", ALL.len(), incident.title));
     let mut text = format!("\n{}\n{title}\n\n{}\n", "-".repeat(WIDTH), para(incident.story));
     text.push_str(&records(&seen.records));
+    let begin = std::mem::take(&mut text);
     if let Some(last) = seen.records.iter().rfind(|record| record["kind"].is_null()) {
         let _ = write!(text, "\n  The last one, as it stands in the log:\n{}", broken(&last.to_string(), 4));
     }
@@ -49,7 +51,7 @@ pub(super) fn scene(number: usize, incident: &Incident, seen: &Seen, paint: Pain
     for (labels, by) in &seen.counted {
         let _ = writeln!(text, "    +{by:<3} {labels}");
     }
-    text
+    [begin, text]
 }
 
 /// The records as a table of what matters in most.
@@ -146,7 +148,7 @@ mod tests {
         let seen = Seen { records: vec![long; SHOWN + 2], counted: vec![("{decision=\"denied\"}".into(), 3)] };
         let paint = Paint::for_stdout();
         for (number, incident) in (1..).zip(ALL) {
-            let mut text = scene(number, incident, &seen, paint);
+            let mut text = scene(number, incident, &seen, paint).concat();
             for asked in &incident.questions {
                 text += &(question(asked) + &judged(asked, Answer::Wrong(0), paint));
             }

@@ -1,6 +1,7 @@
 //! The lessons of the code's own tables: what a row says of itself, and beside it how to see it and what others have
 //! learnt. Stories are patterns that have happened many times; none is invented, and none names anybody.
 
+mod annotations;
 mod anomalies;
 mod attacks;
 mod outcomes;
@@ -9,14 +10,15 @@ mod settings;
 
 use crate::assess::attack::Attack;
 use crate::config::knobs::Knob;
-use crate::deny::Row;
+use crate::deny;
+use crate::inject::annotations::Row;
 use crate::observe::anomaly;
 
 use super::finding::Rule;
 use super::lesson::Lesson;
 
 /// The lesson of an outcome.
-pub(super) fn of_outcome(row: &'static Row) -> Lesson {
+pub(super) fn of_outcome(row: &'static deny::Row) -> Lesson {
     let &outcomes::More { story, see, prevent } = outcomes::of(row.reason);
     let code = row.code;
     let query = format!("`sum by (route) (rate(hookwarden_requests_total{{reason=\"{code}\"}}[5m]))`");
@@ -59,6 +61,11 @@ pub(super) fn of_attack(attack: &'static Attack) -> Lesson {
 /// The lesson of a setting with that full name.
 pub(super) fn of_setting(knob: &'static Knob, name: &str) -> Lesson {
     settings::lesson(knob, name)
+}
+
+/// The lesson of an annotation with that full name.
+pub(super) fn of_annotation(row: &'static Row, name: &str) -> Lesson {
+    annotations::lesson(row, name)
 }
 
 /// Two sentences as one paragraph.
