@@ -63,6 +63,22 @@ fn bare_sha256(bencher: Bencher<'_, '_>, len: usize) {
     bencher.counter(BytesCount::new(len)).bench(|| Sha256::digest(black_box(&body)));
 }
 
+/// What could hash, of the libraries that are linked anyway. Which back-end is the fastest where is told by
+/// `benches/compare/run.py hashes`.
+const HASHED: [(&str, usize); 6] =
+    [("sha2", 64), ("ring", 64), ("sha2", 1024), ("ring", 1024), ("sha2", 64 * 1024), ("ring", 64 * 1024)];
+
+#[divan::bench(args = HASHED)]
+fn sha256(bencher: Bencher<'_, '_>, (library, len): (&str, usize)) {
+    let body = vec![b'x'; len];
+    let bencher = bencher.counter(BytesCount::new(len));
+    if library == "sha2" {
+        bencher.bench(|| Sha256::digest(black_box(&body)));
+    } else {
+        bencher.bench(|| ring::digest::digest(&ring::digest::SHA256, black_box(&body)));
+    }
+}
+
 /// From a parsed head and a body to the proof.
 #[divan::bench(args = BODIES, consts = [0, 1, 2])]
 fn verify<const PROVIDER: usize>(bencher: Bencher<'_, '_>, len: usize) {

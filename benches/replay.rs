@@ -15,11 +15,12 @@ use std::time::{Duration, Instant};
 use hookwarden::clock::Now;
 use hookwarden::replay::{ClaimKey, Full, Lasting, Outcome, Place, Replay, Terms, Topology, Unavailable};
 
-const PARTS: [(&str, fn()); 9] = [
+const PARTS: [(&str, fn()); 10] = [
     ("local_memory", local_memory),
     ("local_turnover_by_expiry", local_turnover_by_expiry),
     ("local_turnover_by_eviction", local_turnover_by_eviction),
     ("local_rate", local_rate),
+    ("local_scale", local_scale),
     ("local_spikes", local_spikes),
     ("local_rounds", local_rounds),
     ("local_full", local_full),
@@ -79,6 +80,50 @@ fn local_rate() {
             );
         }
     }
+}
+
+/// A claim and its settlement in stores that hold up to ten million others, as a ratio to an empty one: all sizes in each
+/// round, so that other work on the machine meets them all. A claim among millions finds its place outside the processor's
+/// caches. The promise is twice an empty store's cost at most; this fails where it does not hold.
+fn local_scale() {
+    const MOST: usize = 10_000_000;
+    let start = Now::read();
+    let sizes = [0, 10_000, 100_000, 1_000_000, MOST];
+    let stores = sizes.map(|entries| {
+        let store = Replay::new(MOST + MOST / 4, Full::Auto, start);
+        fill(&store, start, 0, entries, Duration::from_secs(3600));
+        assert_eq!(store.entries(), entries, "some gave way");
+        store
+    });
+    // The first round touches memory for the first time.
+    stores.iter().zip(sizes).for_each(|(store, size)| _ = passing_claims(store, size, start, 0));
+    let rounds: Vec<_> =
+        (1..16).map(|round| std::array::from_fn(|at| passing_claims(&stores[at], sizes[at], start, round))).collect();
+    println!("     entries   ns a claim and its settlement   ratio");
+    for (at, entries) in sizes.into_iter().enumerate() {
+        let middle = |of: &dyn Fn(&[f64; 5]) -> f64| {
+            let mut values: Vec<_> = rounds.iter().map(of).collect();
+            values.sort_unstable_by(f64::total_cmp);
+            values[values.len() / 2]
+        };
+        let (each, ratio) = (middle(&|round| round[at]), middle(&|round| round[at] / round[0]));
+        println!("  {entries:>10}   {each:>29.0}   {ratio:>5.2}");
+        assert!(ratio <= 2.0, "more than twice an empty store's");
+    }
+}
+
+/// Nanoseconds of processor time of one of many claims that end soon; the store holds the same as before afterwards.
+fn passing_claims(store: &Replay, entries: usize, start: Now, round: u64) -> f64 {
+    const CLAIMS: usize = 20_000;
+    let (now, from) = (later(start, 60 * round), 100_000_000);
+    let used = processor_time();
+    (from..from + CLAIMS).for_each(|number| settle(store, number, now, 1));
+    let took = processor_time().saturating_sub(used);
+    assert_eq!(store.entries(), entries + CLAIMS, "not every claim was new");
+    // A memory is at least as long as the claim could have been pending.
+    (0..16).for_each(|_| store.purge(later(now, 40)));
+    assert_eq!(store.entries(), entries, "not every claim ended");
+    took.as_secs_f64() * 1e9 / per(CLAIMS, 1)
 }
 
 /// Single claims at ten million entries: while nothing else goes on, and while a generation of a million ends and the
