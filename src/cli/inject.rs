@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use similar::TextDiff;
+use diffy::{DiffOptions, PatchFormatter};
 
 use crate::inject::annotations::ANNOTATIONS;
 use crate::inject::text::{Filtered, Options, filter};
@@ -88,11 +88,20 @@ impl Inject {
         if !self.diff {
             return terminal::print(&filtered.text, Exit::Fine);
         }
-        let diff = TextDiff::from_lines(text, &filtered.text);
         let name = self.file.display().to_string();
-        let shown = diff.unified_diff().context_radius(3).header(&name, &name).to_string();
-        terminal::print(&shown, Exit::Fine)
+        terminal::print(&difference(&name, text, &filtered.text), Exit::Fine)
     }
+}
+
+/// A unified diff, or nothing where nothing changes.
+fn difference(name: &str, before: &str, after: &str) -> String {
+    if before == after {
+        return String::new();
+    }
+    let mut options = DiffOptions::new();
+    options.set_original_filename(name.to_owned()).set_modified_filename(name.to_owned());
+    let format = PatchFormatter::new().suppress_blank_empty(false);
+    format.fmt_patch(&options.create_patch(before, after)).to_string()
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

@@ -34,6 +34,14 @@ fn manifests_go_through_a_pipe_and_back() {
     assert_eq!(stdout(&run(&["inject", "-f", path], &[])), injected);
     let diff = stdout(&run(&["inject", "-f", path, "--diff"], &[]));
     assert!(diff.contains("+  initContainers:") && !diff.contains("\n-"), "only lines that are added: {diff}");
+    assert!(diff.starts_with(&format!("--- {path}\n+++ {path}\n@@ -")), "{diff}");
+    assert!(diff.contains("\n   labels: {hookwarden.io/inject: enabled}\n"), "what is left stands around it: {diff}");
+    fs::write(path, &injected).expect("a file");
+    assert_eq!(stdout(&run(&["inject", "-f", path, "--diff"], &[])), "", "what has a sidecar is left as it is");
+    fs::write(path, POD.trim_end()).expect("a file");
+    let diff = stdout(&run(&["inject", "-f", path, "--diff"], &[]));
+    assert!(diff.contains("\\ No newline at end of file\n"), "a patch that applies: {diff}");
+    fs::write(path, POD).expect("a file");
     let image = stdout(&run(&["inject", "-f", path, "--image", "mirror.example.com/hookwarden:1"], &[]));
     assert!(image.contains("image: \"mirror.example.com/hookwarden:1\""), "{image}");
 }
