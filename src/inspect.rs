@@ -34,13 +34,19 @@ impl std::fmt::Debug for Schema {
 /// Whether a body of that Content-Type may come; an empty list permits all.
 #[must_use]
 pub fn content_type_permitted(permitted: &[Box<str>], content_type: Option<&[u8]>) -> bool {
+    if permitted.is_empty() || permitted.iter().any(|known| content_type == Some(known.as_bytes())) {
+        return true;
+    }
     let media_type = media_type(content_type.unwrap_or_default());
-    permitted.is_empty() || permitted.iter().any(|known| media_type.eq_ignore_ascii_case(known.as_bytes()))
+    permitted.iter().any(|known| media_type.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 /// Whether a Content-Type says that the body is JSON.
 #[must_use]
 pub fn declares_json(content_type: Option<&[u8]>) -> bool {
+    if content_type == Some(b"application/json") {
+        return true;
+    }
     let media_type = media_type(content_type.unwrap_or_default());
     let ends_in = |suffix: &[u8]| {
         media_type.len().checked_sub(suffix.len()).is_some_and(|at| media_type[at..].eq_ignore_ascii_case(suffix))

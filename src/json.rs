@@ -140,7 +140,9 @@ impl Scanner<'_> {
         if !self.bytes.is_ascii() && str::from_utf8(self.bytes).is_err() {
             return Err(JsonFault::Malformed);
         }
-        self.value(wanted, found, Place { depth: 0, open: all(wanted.len()) })?;
+        // Where nothing is wanted, nothing is looked for.
+        let open = if wanted.iter().any(Option::is_some) { all(wanted.len()) } else { 0 };
+        self.value(wanted, found, Place { depth: 0, open })?;
         self.blanks();
         if self.at == self.bytes.len() { Ok(()) } else { Err(JsonFault::Malformed) }
     }
@@ -161,6 +163,9 @@ impl Scanner<'_> {
             Some(b'"') => self.string()?,
             Some(b'-' | b'0'..=b'9') => self.number()?,
             _ => self.literal()?,
+        }
+        if place.open == 0 {
+            return Ok(());
         }
         let span = match first {
             _ if self.texts => Span::new(start, self.at),
@@ -192,7 +197,7 @@ impl Scanner<'_> {
             let start = self.at;
             self.string()?;
             let name = self.bytes.get(start + 1..self.at - 1).unwrap_or_default();
-            let open = place.open & leads(wanted, place.depth, name);
+            let open = if place.open == 0 { 0 } else { place.open & leads(wanted, place.depth, name) };
             if seen & open != 0 {
                 return Err(JsonFault::Repeated);
             }

@@ -66,6 +66,8 @@ pub struct Policy {
 pub struct Route {
     /// Its name, in lower case.
     pub name: Box<str>,
+    /// The lines that tell the service of route and provider: the same for every request.
+    pub onward_fields: Box<[u8]>,
     /// Its path or prefix.
     pub path: PathPattern,
     /// The catalogue id of its provider, or `custom`.
@@ -227,6 +229,12 @@ impl Mode {
 }
 
 impl Route {
+    /// The lines that tell the service of a route and its provider.
+    #[must_use]
+    pub fn onward_fields(route: &str, provider: &str) -> Box<[u8]> {
+        format!("X-Hookwarden-Route: {route}\r\nX-Hookwarden-Provider: {provider}\r\n").into_bytes().into()
+    }
+
     /// Whether the delivery's id is part of what the provider signs: else it goes into the record, never into a claim.
     #[must_use]
     pub fn signs_delivery_id(&self) -> bool {

@@ -46,7 +46,7 @@ const ARROWS: &[(&str, &[&str], &str)] = &[
         &["auth", "clock", "deny", "drain", "http1", "limits", "policy", "replay"],
         "sends what was admitted; no gate",
     ),
-    ("observe", &["clock", "deny"], "writes what it is told"),
+    ("observe", &["clock", "deny", "http1::encode"], "writes what it is told, numbers as the wire does"),
     (
         "pipeline",
         &[

@@ -6,14 +6,14 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use subtle::{Choice, ConstantTimeEq};
+use subtle::Choice;
 
 use crate::deny::{Denial, Reason};
 use crate::http1::head::Repeated;
 use crate::http1::{Message, Span};
 use crate::json;
 
-use super::extract::{self, MAX_CANDIDATES, MAX_CAPTURES};
+use super::extract::{self, MAX_CANDIDATES, MAX_CAPTURES, Presented};
 use super::feed::Members;
 use super::form;
 use super::http_signature::{self, NotChosen, Rules};
@@ -179,7 +179,10 @@ impl Taken {
         let opened = extract::opened(signature, value)?;
         let value = &*opened;
         let mut formats = std::iter::once(&signature.format).chain(&signature.other_formats);
-        let presented = formats.find_map(|format| extract::presented(format, value))?;
+        let mut presented = Presented::NOTHING;
+        if !formats.any(|format| extract::present(format, value, &mut presented)) {
+            return None;
+        }
         let base = self.text.len();
         self.text.extend_from_slice(value);
         let kept = |part: &[u8]| {
@@ -239,11 +242,11 @@ impl Taken {
 
     /// Whether the candidates hold this tag, in each of the fields that must. All are looked at, whatever the outcome.
     pub(super) fn matches(&self, encoding: Encoding, tag: &Tag) -> Choice {
-        let expected = tag.as_bytes();
+        let len = tag.as_bytes().len();
         self.in_every_group(|candidate| {
             // Whether a candidate can be decoded is known to whoever wrote it.
-            let decoded = extract::decode(encoding, candidate, expected.len());
-            decoded.map_or(Choice::from(0), |decoded| expected.ct_eq(decoded.get(..expected.len()).unwrap_or_default()))
+            let decoded = extract::decode(encoding, candidate, len);
+            decoded.map_or(Choice::from(0), |decoded| tag.is(&decoded))
         })
     }
 

@@ -87,8 +87,10 @@ pub(super) fn read(
     let public_url = reader.value("PUBLIC_URL", values::public_url);
 
     let (path, (provider, scheme), (keys, key_ring)) = (path?, provider?, keys?);
+    let name = name.to_ascii_lowercase();
     Some(Route {
-        name: name.to_ascii_lowercase().into(),
+        onward_fields: Route::onward_fields(&name, &provider),
+        name: name.into(),
         path,
         provider,
         keys,

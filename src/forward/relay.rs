@@ -8,7 +8,7 @@ use tokio::io::AsyncWrite;
 
 use crate::drain::patiently;
 use crate::http1::chunked::Decoder;
-use crate::http1::encode::{Lines, chunk_size, decimal, field, is_hop_by_hop, is_nominated, number_field};
+use crate::http1::encode::{chunk_size, decimal, field, is_nominated, number_field};
 use crate::http1::response::{BodyEnd, ResponseHead};
 use crate::http1::write::write_all;
 
@@ -93,11 +93,7 @@ fn write_head(out: &mut BytesMut, head: &ResponseHead, bytes: &[u8], client: &Cl
     out.put_slice(head.phrase.get(bytes));
     out.put_slice(b"\r\n");
     let is_echo = |name: &[u8]| client.echo.is_some_and(|(echo, _)| name.eq_ignore_ascii_case(echo.as_bytes()));
-    let mut lines = Lines::new(bytes);
-    for (name, value) in head.fields(bytes).filter(|(name, _)| passes(name, head, bytes) && !is_echo(name)) {
-        lines.put(out, name, value);
-    }
-    lines.end(out);
+    head.copy_fields(bytes, out, |name| !is_echo(name) && !is_named_by_connection(name, head, bytes));
     if let Some((name, value)) = client.echo {
         field(out, name.as_bytes(), value);
     }
@@ -113,9 +109,9 @@ fn write_head(out: &mut BytesMut, head: &ResponseHead, bytes: &[u8], client: &Cl
     out.put_slice(b"\r\n");
 }
 
-fn passes(name: &[u8], head: &ResponseHead, bytes: &[u8]) -> bool {
+fn is_named_by_connection(name: &[u8], head: &ResponseHead, bytes: &[u8]) -> bool {
     let connection = head.fields(bytes).filter(|(name, _)| name.eq_ignore_ascii_case(b"connection"));
-    !is_hop_by_hop(name) && !is_nominated(name, connection.map(|(_, value)| value))
+    head.nominates && is_nominated(name, connection.map(|(_, value)| value))
 }
 
 async fn by_length<IO: AsyncWrite + Unpin>(

@@ -2,11 +2,11 @@
 //! name, one Content-Length.
 
 use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use bytes::{BufMut, BytesMut};
 
-use crate::http1::encode::{Lines, decimal, field, is_hop_by_hop, is_nominated, number_field};
+use crate::http1::encode::{dotted, is_nominated, number_field};
 use crate::http1::head::same_folded;
 use crate::http1::{Framing, Message};
 
@@ -21,10 +21,8 @@ pub struct Onward<'a> {
     pub source: IpAddr,
     /// Whether the sender's connection is encrypted.
     pub encrypted: bool,
-    /// The route's name.
-    pub route: &'a str,
-    /// The provider's catalogue id.
-    pub provider: &'a str,
+    /// The lines that name the route and its provider.
+    pub route_fields: &'a [u8],
     /// The id of the key that the message was proven with; `None` when it was not proven.
     pub key_id: Option<&'a str>,
     /// The path to ask for instead of the request's.
@@ -33,14 +31,17 @@ pub struct Onward<'a> {
     pub resigned: Option<&'a Resigned>,
 }
 
+/// Room for what is said beside the sender's own fields, in bytes: most of it fits, and the buffer grows for the rest.
+const ADDED: usize = 512;
+
 /// Appends the head to `out`.
 pub fn write_head(out: &mut BytesMut, message: &Message<'_>, onward: &Onward<'_>) {
-    request_line(out, message, onward.path);
-    let mut lines = Lines::new(message.bytes);
-    for (name, value) in message.fields().filter(|(name, _)| passes(name, message, onward.resigned.is_some())) {
-        lines.put(out, name, value);
+    out.reserve(message.head.len + ADDED);
+    let as_it_stands = message.start_line().filter(|_| onward.path.is_none());
+    if as_it_stands.is_none() {
+        request_line(out, message, onward.path);
     }
-    lines.end(out);
+    message.copy_fields(as_it_stands, out, |name| passes(name, message, onward.resigned.is_some()));
     if message.head.framing != Framing::None {
         number_field(out, b"Content-Length", message.body.len() as u64);
     }
@@ -52,7 +53,6 @@ pub fn write_head(out: &mut BytesMut, message: &Message<'_>, onward: &Onward<'_>
 }
 
 fn request_line(out: &mut BytesMut, message: &Message<'_>, path: Option<&str>) {
-    out.reserve(message.head.len);
     out.put_slice(message.method());
     out.put_u8(b' ');
     out.put_slice(path.map_or_else(|| message.path(), str::as_bytes));
@@ -63,46 +63,37 @@ fn request_line(out: &mut BytesMut, message: &Message<'_>, path: Option<&str>) {
     out.put_slice(b" HTTP/1.1\r\n");
 }
 
+/// What the sidecar says itself, in as few pieces as it changes in.
 fn verdict_fields(out: &mut BytesMut, message: &Message<'_>, onward: &Onward<'_>) {
-    field(out, b"X-Request-Id", onward.request_id.as_bytes());
+    out.put_slice(b"X-Request-Id: ");
+    out.put_slice(onward.request_id.as_bytes());
+    out.put_slice(b"\r\nX-Forwarded-For: ");
     match onward.source {
-        IpAddr::V4(source) => field(out, b"X-Forwarded-For", dotted(source, &mut [0; 15])),
-        IpAddr::V6(source) => {
-            out.put_slice(b"X-Forwarded-For: ");
-            // Writing to a growing buffer cannot fail.
-            let _ = write!(out.writer(), "{source}");
-            out.put_slice(b"\r\n");
+        IpAddr::V4(source) => out.put_slice(dotted(source, &mut [0; 15])),
+        // Writing to a growing buffer cannot fail.
+        IpAddr::V6(source) => drop(write!(out.writer(), "{source}")),
+    }
+    out.put_slice(if onward.encrypted {
+        b"\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: "
+    } else {
+        b"\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: "
+    });
+    out.put_slice(message.head.host.get(message.bytes));
+    out.put_slice(b"\r\n");
+    out.put_slice(onward.route_fields);
+    match onward.key_id {
+        Some(key_id) => {
+            out.put_slice(b"X-Hookwarden-Key-Id: ");
+            out.put_slice(key_id.as_bytes());
+            out.put_slice(b"\r\nX-Hookwarden-Verified: true\r\n");
         }
+        None => out.put_slice(b"X-Hookwarden-Verified: false\r\n"),
     }
-    field(out, b"X-Forwarded-Proto", if onward.encrypted { b"https" } else { b"http" });
-    field(out, b"X-Forwarded-Host", message.head.host.get(message.bytes));
-    field(out, b"X-Hookwarden-Route", onward.route.as_bytes());
-    field(out, b"X-Hookwarden-Provider", onward.provider.as_bytes());
-    if let Some(key_id) = onward.key_id {
-        field(out, b"X-Hookwarden-Key-Id", key_id.as_bytes());
-    }
-    field(out, b"X-Hookwarden-Verified", if onward.key_id.is_some() { b"true" } else { b"false" });
 }
 
-/// An address as it is written, without the machinery of formatting, which would cost as much as the rest of the head.
-fn dotted(address: Ipv4Addr, text: &mut [u8; 15]) -> &[u8] {
-    let mut len = 0;
-    for octet in address.octets() {
-        if len > 0 {
-            text[len] = b'.';
-            len += 1;
-        }
-        let mut room = [0; 20];
-        let digits = decimal(u64::from(octet), &mut room);
-        text[len..len + digits.len()].copy_from_slice(digits);
-        len += digits.len();
-    }
-    &text[..len]
-}
-
-/// Whether a sender's field reaches the service.
+/// Whether a sender's field that does not end at this hop anyway reaches the service.
 fn passes(name: &[u8], message: &Message<'_>, resigned: bool) -> bool {
-    if is_hop_by_hop(name) || speaks_for_us(name) || (resigned && Resigned::replaces(name)) {
+    if speaks_for_us(name) || (resigned && Resigned::replaces(name)) {
         return false;
     }
     if !message.head.nominates {
@@ -116,7 +107,8 @@ fn passes(name: &[u8], message: &Message<'_>, resigned: bool) -> bool {
 fn speaks_for_us(name: &[u8]) -> bool {
     match name.first() {
         Some(b'f' | b'F') => same_folded(name, "forwarded"),
-        Some(b'x' | b'X') => {
+        // The third letter tells nearly every other name apart.
+        Some(b'x' | b'X') if matches!(name.get(2), Some(b'f' | b'F' | b'h' | b'H' | b'r' | b'R')) => {
             starts_folded(name, "x-hookwarden-")
                 || starts_folded(name, "x-forwarded-")
                 || same_folded(name, "x-request-id")
@@ -128,17 +120,4 @@ fn speaks_for_us(name: &[u8]) -> bool {
 
 fn starts_folded(name: &[u8], prefix: &str) -> bool {
     name.get(..prefix.len()).is_some_and(|start| same_folded(start, prefix))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_written_as_usual() {
-        for address in [[127, 0, 0, 1], [0, 0, 0, 0], [255, 255, 255, 255], [10, 200, 30, 4]] {
-            let address = Ipv4Addr::from(address);
-            assert_eq!(dotted(address, &mut [0; 15]), address.to_string().as_bytes());
-        }
-    }
 }

@@ -4,7 +4,7 @@
 //! most 16 of them, no sign, blank or `0x`; every line ends in CRLF; extensions and trailers are bounded, checked for
 //! stray controls, and dropped.
 
-use super::head::is_token_byte;
+use super::fields::is_token_byte;
 
 /// The most bytes of one chunk extension. No webhook sender makes any; proxies that add some stay far below.
 const MAX_EXTENSION: u16 = 256;

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use super::head::is_token_byte;
+use super::fields::is_token_byte;
 
 /// One hop, as the proxy that it reached describes it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

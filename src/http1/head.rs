@@ -2,9 +2,13 @@
 
 use std::mem::MaybeUninit;
 
+use bytes::BytesMut;
+
 use crate::deny::Reason;
 
 use super::buffer::Span;
+pub use super::fields::same_folded;
+use super::fields::{Fields, Known, is_token_byte, reason_of};
 use super::framing::{Framing, Gathered};
 use super::target;
 
@@ -21,13 +25,6 @@ pub enum Version {
     Http10,
     /// HTTP/1.1.
     Http11,
-}
-
-/// One field: where its name and its trimmed value stand.
-#[derive(Debug, Clone, Copy, Default)]
-struct Field {
-    name: Span,
-    value: Span,
 }
 
 /// A checked head. Offsets count from the first byte of the request.
@@ -53,35 +50,12 @@ pub struct Head {
     pub nominates: bool,
     /// Length of the head with its final blank line, in bytes.
     pub len: usize,
-    fields: [Field; MAX_FIELDS],
-    count: usize,
+    fields: Fields,
 }
 
 /// A field that may stand only once stood there more often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Repeated;
-
-/// Looks for the end of a head in `bytes`, of which the first `seen` were looked at before.
-///
-/// Gives the head's length, or `None` when more bytes are needed.
-///
-/// # Errors
-/// A line that does not end in CRLF, a first byte that starts no method, a head over [`MAX_HEAD`]: there is no point in
-/// waiting for the rest.
-pub fn find_end(bytes: &[u8], seen: usize) -> Result<Option<usize>, Reason> {
-    if bytes.first().is_some_and(|&first| !is_token_byte(first)) {
-        return Err(Reason::MalformedRequest);
-    }
-    let window = &bytes[..bytes.len().min(MAX_HEAD)];
-    for at in memchr::memchr_iter(b'\n', window.get(seen..).unwrap_or_default()).map(|at| at + seen) {
-        match &window[..at] {
-            [.., b'\r', b'\n', b'\r'] => return Ok(Some(at + 1)),
-            [.., b'\r'] => {}
-            _ => return Err(Reason::MalformedRequest),
-        }
-    }
-    if bytes.len() >= MAX_HEAD { Err(Reason::HeaderTooLarge) } else { Ok(None) }
-}
 
 impl Default for Head {
     /// Room for a head: that of an empty request, which no bytes make.
@@ -97,8 +71,7 @@ impl Default for Head {
             expects_continue: false,
             nominates: false,
             len: 0,
-            fields: [Field::default(); MAX_FIELDS],
-            count: 0,
+            fields: Fields::default(),
         }
     }
 }
@@ -114,12 +87,13 @@ impl Head {
         head.read(bytes).map(|()| head)
     }
 
-    /// Does the same in place: a head is over 1 KiB, and one that is used again is neither cleared nor moved.
+    /// Does the same in place: a head is over 1 KiB, and one that is used again is neither
+    /// cleared nor moved.
     ///
     /// # Errors
     /// As [`Self::parse`]; what this head then says is of no request.
     pub fn read(&mut self, bytes: &[u8]) -> Result<(), Reason> {
-        refuse_ambiguous_bytes(bytes)?;
+        refuse_ambiguous_line(bytes)?;
         let mut storage = [const { MaybeUninit::uninit() }; MAX_FIELDS];
         let mut request = httparse::Request::new(&mut []);
         let parsed = request.parse_with_uninit_headers(bytes, &mut storage).map_err(reason_of)?;
@@ -130,7 +104,8 @@ impl Head {
             return Err(Reason::MalformedRequest);
         }
         let version = if minor == 1 { Version::Http11 } else { Version::Http10 };
-        let facts = Facts::gather(request.headers, version)?;
+        let mut facts = Facts::default();
+        self.fields.read(bytes, request.headers, |known, value| facts.take(known, value, version))?;
         let host = facts.host.filter(|host| target::is_valid_host(host)).ok_or(Reason::MalformedRequest)?;
         let target = target::parse(method.as_bytes(), path.as_bytes(), host, bytes).ok_or(Reason::MalformedRequest)?;
         (self.method, self.host) = (Span::of(method.as_bytes(), bytes), Span::of(host, bytes));
@@ -140,16 +115,13 @@ impl Head {
         self.keep_alive = version == Version::Http11 && !facts.close;
         self.expects_continue = version == Version::Http11 && facts.expects_continue;
         self.nominates = facts.nominates;
-        (self.len, self.count) = (bytes.len(), request.headers.len());
-        for (field, header) in self.fields.iter_mut().zip(request.headers.iter()) {
-            *field = Field { name: Span::of(header.name.as_bytes(), bytes), value: Span::of(header.value, bytes) };
-        }
+        self.len = bytes.len();
         Ok(())
     }
 
     /// All fields, as `(name, value)` in the order of arrival.
     pub fn fields<'b>(&self, bytes: &'b [u8]) -> impl Iterator<Item = (&'b [u8], &'b [u8])> {
-        self.fields[..self.count].iter().map(move |field| (field.name.get(bytes), field.value.get(bytes)))
+        self.fields.iter(bytes)
     }
 }
 
@@ -193,14 +165,30 @@ impl<'b> Message<'b> {
     /// # Errors
     /// [`Repeated`] when it stands there more often.
     pub fn field(&self, name: &str) -> Result<Option<&'b [u8]>, Repeated> {
-        // Few names have the same length: nearly all are passed over without a look at their bytes.
-        let mut values = self.head.fields[..self.head.count]
-            .iter()
-            .filter(|field| field.name.len() == name.len())
-            .filter(|field| field.name.get(self.bytes).eq_ignore_ascii_case(name.as_bytes()))
-            .map(|field| field.value.get(self.bytes));
-        let first = values.next();
-        if values.next().is_some() { Err(Repeated) } else { Ok(first) }
+        self.head.fields.find(name.as_bytes(), self.bytes)
+    }
+
+    /// The value of Content-Type.
+    ///
+    /// # Errors
+    /// [`Repeated`] when it stands there more often than once.
+    pub fn content_type(&self) -> Result<Option<&'b [u8]>, Repeated> {
+        self.head.fields.known(Known::ContentType, self.bytes)
+    }
+
+    /// The request line with its end, where it reads just as it would be written anew: HTTP/1.1, and no authority.
+    #[must_use]
+    pub fn start_line(&self) -> Option<Span> {
+        let head = self.head;
+        let target = head.query.unwrap_or(head.path).end();
+        let is_plain = head.version == Version::Http11 && head.path.start() == head.method.end() + 1;
+        is_plain.then(|| Span::new(0, target + b" HTTP/1.1\r\n".len()))
+    }
+
+    /// Appends the lines of the fields that do not end at this hop and that `passes` lets through by their names, after
+    /// the request line if that is given.
+    pub fn copy_fields(&self, start_line: Option<Span>, out: &mut BytesMut, passes: impl FnMut(&[u8]) -> bool) {
+        self.head.fields.copy(self.bytes, start_line.unwrap_or_default(), out, passes);
     }
 }
 
@@ -215,34 +203,23 @@ struct Facts<'b> {
 }
 
 impl<'b> Facts<'b> {
-    fn gather(headers: &[httparse::Header<'b>], version: Version) -> Result<Self, Reason> {
-        let mut facts = Self::default();
-        for header in headers {
-            facts.take(header.name.as_bytes(), header.value, version)?;
-        }
-        Ok(facts)
-    }
-
-    fn take(&mut self, name: &[u8], value: &'b [u8], version: Version) -> Result<(), Reason> {
-        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-        match name.len() {
-            4 if is("host") => match self.host.replace(value) {
+    fn take(&mut self, known: Known, value: &'b [u8], version: Version) -> Result<(), Reason> {
+        match known {
+            Known::Host => match self.host.replace(value) {
                 Some(_) => Err(Reason::MalformedRequest),
                 None => Ok(()),
             },
-            6 if is("expect") => {
+            Known::Expect => {
                 self.expects_continue = value.eq_ignore_ascii_case(b"100-continue");
                 if self.expects_continue { Ok(()) } else { Err(Reason::MalformedRequest) }
             }
             // An upgraded connection would pass bytes that nobody checks (h2c smuggling).
-            7 if is("upgrade") => Err(Reason::MalformedRequest),
-            10 if is("connection") => self.connection(value),
-            14 if is("content-length") => self.framing.content_length(value),
-            17 if is("transfer-encoding") && version == Version::Http10 => Err(Reason::MalformedRequest),
-            17 if is("transfer-encoding") => self.framing.transfer_encoding(value),
-            // What a server that folds `_` and `-` together might take for the framing fields.
-            14 | 17 if looks_like_framing(name) => Err(Reason::MalformedRequest),
-            _ => Ok(()),
+            Known::Upgrade | Known::LikeFraming => Err(Reason::MalformedRequest),
+            Known::Connection => self.connection(value),
+            Known::ContentLength => self.framing.content_length(value),
+            Known::TransferEncoding if version == Version::Http10 => Err(Reason::MalformedRequest),
+            Known::TransferEncoding => self.framing.transfer_encoding(value),
+            Known::Other | Known::ContentType | Known::Hop => Ok(()),
         }
     }
 
@@ -270,53 +247,36 @@ pub fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
 }
 
-fn looks_like_framing(name: &[u8]) -> bool {
-    same_folded(name, "content-length") || same_folded(name, "transfer-encoding")
-}
-
-/// Whether two field names are the same to a server that folds case and reads `_` as `-`, as CGI-like ones do.
-#[must_use]
-pub fn same_folded(name: &[u8], known: &str) -> bool {
-    name.len() == known.len()
-        && name.iter().zip(known.bytes()).all(|(&byte, wanted)| {
-            let byte = if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
-            byte == wanted
-        })
-}
-
-/// The strict pass: every line ends in CRLF, no CR or NUL elsewhere, no line starts with a blank (obs-fold).
-/// [`find_end`] has seen that every LF has its CR; `httparse` would let the others pass in places.
-fn refuse_ambiguous_bytes(bytes: &[u8]) -> Result<(), Reason> {
-    for at in memchr::memchr2_iter(b'\r', 0, bytes) {
-        let ends_line = bytes[at] == b'\r' && bytes.get(at + 1) == Some(&b'\n');
-        if !ends_line || matches!(bytes.get(at + 2), Some(b' ' | b'\t')) {
-            return Err(Reason::MalformedRequest);
-        }
-    }
-    let line = bytes.split(|&byte| byte == b'\r').next().unwrap_or_default();
-    // Exactly `method SP target SP version`: httparse takes more than one blank.
-    match memchr::memchr_iter(b' ', line).count() {
+/// Exactly `method SP target SP version` (RFC 9112 section 3): httparse takes more than one blank.
+fn refuse_ambiguous_line(bytes: &[u8]) -> Result<(), Reason> {
+    let end = memchr::memchr(b'\r', bytes).unwrap_or(bytes.len());
+    match memchr::memchr_iter(b' ', &bytes[..end]).count() {
         2 => Ok(()),
         1 => Err(Reason::VersionNotSupported), // HTTP/0.9
         _ => Err(Reason::MalformedRequest),
     }
 }
 
-fn reason_of(error: httparse::Error) -> Reason {
-    match error {
-        httparse::Error::TooManyHeaders => Reason::HeaderTooLarge,
-        httparse::Error::Version => Reason::VersionNotSupported,
-        httparse::Error::HeaderName
-        | httparse::Error::HeaderValue
-        | httparse::Error::NewLine
-        | httparse::Error::Status
-        | httparse::Error::Token => Reason::MalformedRequest,
+/// Looks for the end of a head in `bytes`, of which the first `seen` were looked at before.
+///
+/// Gives the head's length, or `None` when more bytes are needed.
+///
+/// # Errors
+/// A line that does not end in CRLF, a first byte that starts no method, a head over [`MAX_HEAD`]: there is no point in
+/// waiting for the rest.
+pub fn find_end(bytes: &[u8], seen: usize) -> Result<Option<usize>, Reason> {
+    if bytes.first().is_some_and(|&first| !is_token_byte(first)) {
+        return Err(Reason::MalformedRequest);
     }
-}
-
-/// `tchar` of RFC 9110 section 5.6.2.
-pub(super) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    let window = &bytes[..bytes.len().min(MAX_HEAD)];
+    for at in memchr::memchr_iter(b'\n', window.get(seen..).unwrap_or_default()).map(|at| at + seen) {
+        match &window[..at] {
+            [.., b'\r', b'\n', b'\r'] => return Ok(Some(at + 1)),
+            [.., b'\r'] => {}
+            _ => return Err(Reason::MalformedRequest),
+        }
+    }
+    if bytes.len() >= MAX_HEAD { Err(Reason::HeaderTooLarge) } else { Ok(None) }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! | attack | what stops it |
 //! |---|---|
 //! | CL.TE, TE.CL, TE.TE smuggling | [`framing`]: one length or one `chunked`, or refused; nothing is repaired |
-//! | bare LF, bare CR, obs-fold, blank before the colon | [`head`]: the strict pass |
+//! | bare LF, bare CR, obs-fold, blank before the colon | [`fields`]: what `httparse` is lenient in is refused |
 //! | empty or signed chunk sizes, `0x`, blanks, overflow | [`chunked`]: a digit comes first, at most 16 of them |
 //! | Host games, absolute-form that contradicts Host | [`target`] |
 //! | encoded slashes, dot segments, double encoding | [`target`] |
@@ -17,6 +17,7 @@ pub mod body;
 pub mod buffer;
 pub mod chunked;
 pub mod encode;
+pub mod fields;
 pub mod forwarded;
 pub mod framing;
 pub mod head;

@@ -3,7 +3,12 @@
 
 use std::mem::MaybeUninit;
 
+use bytes::BytesMut;
+
+use crate::deny::Reason;
+
 use super::buffer::Span;
+use super::fields::{Fields, Known};
 use super::framing::digits;
 use super::head::{MAX_FIELDS, list};
 
@@ -35,8 +40,9 @@ pub struct ResponseHead {
     pub keep_alive: bool,
     /// Length of the head with its final blank line, in bytes.
     pub len: usize,
-    fields: [(Span, Span); MAX_FIELDS],
-    count: usize,
+    /// Whether a Connection field names further fields that end at this hop.
+    pub nominates: bool,
+    fields: Fields,
 }
 
 /// The bytes were not one valid HTTP/1.x response head.
@@ -53,8 +59,8 @@ impl Default for ResponseHead {
             length: None,
             keep_alive: false,
             len: 0,
-            fields: [(Span::default(), Span::default()); MAX_FIELDS],
-            count: 0,
+            nominates: false,
+            fields: Fields::default(),
         }
     }
 }
@@ -69,31 +75,30 @@ impl ResponseHead {
         head.read(bytes, method).map(|()| head)
     }
 
-    /// Does the same in place: a head is over 1 KiB, and one that is used again is neither cleared nor moved.
+    /// Does the same in place: a head is over 1 KiB, and one that is used again is neither
+    /// cleared nor moved.
     ///
     /// # Errors
     /// As [`Self::parse`]; what this head then says is of no response.
     pub fn read(&mut self, bytes: &[u8], method: &[u8]) -> Result<(), Invalid> {
-        refuse_ambiguous_bytes(bytes)?;
         let mut storage = [const { MaybeUninit::uninit() }; MAX_FIELDS];
         let mut response = httparse::Response::new(&mut []);
         let config = httparse::ParserConfig::default();
-        let parsed =
-            config.parse_response_with_uninit_headers(&mut response, bytes, &mut storage).map_err(|_| Invalid)?;
-        let (Some(status), Some(minor)) = (response.code, response.version) else { return Err(Invalid) };
+        let parsed = config.parse_response_with_uninit_headers(&mut response, bytes, &mut storage);
+        let (Some(minor), Some(status)) = (response.version, response.code) else {
+            return Err(Invalid);
+        };
         // 101 would turn the connection into something that nobody checks.
-        if parsed != httparse::Status::Complete(bytes.len()) || !(100..600).contains(&status) || status == 101 {
+        if parsed != Ok(httparse::Status::Complete(bytes.len())) || !(100..600).contains(&status) || status == 101 {
             return Err(Invalid);
         }
-        let facts = Facts::gather(response.headers)?;
+        let mut facts = Facts::default();
+        self.fields.read(bytes, response.headers, |known, value| facts.take(known, value))?;
         self.body = facts.body_end(status, minor, method)?;
         self.keep_alive = minor == 1 && !facts.close && self.body != BodyEnd::Close;
         (self.status, self.length) = (status, facts.length);
         self.phrase = Span::of(response.reason.unwrap_or_default().as_bytes(), bytes);
-        (self.len, self.count) = (bytes.len(), response.headers.len());
-        for (field, header) in self.fields.iter_mut().zip(response.headers.iter()) {
-            *field = (Span::of(header.name.as_bytes(), bytes), Span::of(header.value, bytes));
-        }
+        (self.len, self.nominates) = (bytes.len(), facts.nominates);
         Ok(())
     }
 
@@ -105,7 +110,12 @@ impl ResponseHead {
 
     /// All fields, as `(name, value)` in the order of arrival.
     pub fn fields<'b>(&self, bytes: &'b [u8]) -> impl Iterator<Item = (&'b [u8], &'b [u8])> {
-        self.fields[..self.count].iter().map(move |(name, value)| (name.get(bytes), value.get(bytes)))
+        self.fields.iter(bytes)
+    }
+
+    /// Appends the lines of the fields that do not end at this hop and that `passes` lets through by their names.
+    pub fn copy_fields(&self, bytes: &[u8], out: &mut BytesMut, passes: impl FnMut(&[u8]) -> bool) {
+        self.fields.copy(bytes, Span::default(), out, passes);
     }
 }
 
@@ -114,26 +124,37 @@ struct Facts {
     length: Option<u64>,
     chunked: bool,
     close: bool,
+    nominates: bool,
 }
 
 impl Facts {
-    fn gather(headers: &[httparse::Header<'_>]) -> Result<Self, Invalid> {
-        let mut facts = Self::default();
-        for header in headers {
-            let is = |known: &str| header.name.eq_ignore_ascii_case(known);
-            if is("content-length") {
-                let length = digits(header.value).ok_or(Invalid)?;
-                facts.length.replace(length).map_or(Ok(()), |_| Err(Invalid))?;
-            } else if is("transfer-encoding") {
-                if facts.chunked || !header.value.eq_ignore_ascii_case(b"chunked") {
-                    return Err(Invalid);
-                }
-                facts.chunked = true;
-            } else if is("connection") {
-                facts.close |= list(header.value).any(|option| option.eq_ignore_ascii_case(b"close"));
+    fn take(&mut self, known: Known, value: &[u8]) -> Result<(), Reason> {
+        match known {
+            Known::ContentLength => {
+                let length = digits(value).ok_or(INVALID)?;
+                self.length.replace(length).map_or(Ok(()), |_| Err(INVALID))
             }
+            Known::TransferEncoding if self.chunked || !value.eq_ignore_ascii_case(b"chunked") => Err(INVALID),
+            Known::TransferEncoding => {
+                self.chunked = true;
+                Ok(())
+            }
+            Known::Connection => {
+                for option in list(value) {
+                    let close = option.eq_ignore_ascii_case(b"close");
+                    self.close |= close;
+                    self.nominates |= !close && !option.eq_ignore_ascii_case(b"keep-alive");
+                }
+                Ok(())
+            }
+            Known::Other
+            | Known::Host
+            | Known::Expect
+            | Known::Upgrade
+            | Known::LikeFraming
+            | Known::ContentType
+            | Known::Hop => Ok(()),
         }
-        Ok(facts)
     }
 
     fn body_end(&self, status: u16, minor: u8, method: &[u8]) -> Result<BodyEnd, Invalid> {
@@ -149,19 +170,13 @@ impl Facts {
     }
 }
 
-/// As on the way in: no stray CR, LF or NUL, no folded lines.
-fn refuse_ambiguous_bytes(bytes: &[u8]) -> Result<(), Invalid> {
-    for at in memchr::memchr3_iter(b'\r', b'\n', 0, bytes) {
-        let good = match bytes[at] {
-            b'\r' => bytes.get(at + 1) == Some(&b'\n') && !matches!(bytes.get(at + 2), Some(b' ' | b'\t')),
-            b'\n' => at > 0 && bytes[at - 1] == b'\r',
-            _ => false,
-        };
-        if !good {
-            return Err(Invalid);
-        }
+/// What the fields' reader says, which speaks of requests too; [`Invalid`] comes of it.
+const INVALID: Reason = Reason::UpstreamInvalidResponse;
+
+impl From<Reason> for Invalid {
+    fn from(_: Reason) -> Self {
+        Self
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! might read differently from us is refused.
 
 use super::buffer::Span;
+use super::fields::alphanumeric_or;
 
 /// A checked request target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +45,7 @@ pub fn is_valid_host(host: &[u8]) -> bool {
     let name_ok = !name.is_empty()
         && name.iter().all(|byte| match byte {
             b':' => bracketed,
-            b'-' | b'.' | b'_' => true,
-            _ => byte.is_ascii_alphanumeric(),
+            _ => NAME[usize::from(*byte)],
         });
     let port_ok = match port {
         [] => true,
@@ -54,6 +54,8 @@ pub fn is_valid_host(host: &[u8]) -> bool {
     };
     name_ok && port_ok
 }
+
+const NAME: [bool; 256] = alphanumeric_or(b"-._");
 
 /// The origin-form part of an absolute-form target whose authority says the same as Host.
 fn origin_of_absolute<'t>(target: &'t [u8], host: &[u8]) -> Option<&'t [u8]> {
@@ -134,8 +136,10 @@ fn is_dot_segment(segment: &[u8]) -> bool {
 
 /// `pchar` and `/` of RFC 3986 section 3.3, without `%`.
 fn is_path_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte)
+    PATH[usize::from(byte)]
 }
+
+const PATH: [bool; 256] = alphanumeric_or(b"-._~!$&'()*+,;=:@/");
 
 /// Visible ASCII but for a fragment. Senders are careless with `|`, `[`, `{` in queries, and no one reads structure there.
 fn is_plain_query(query: &[u8]) -> bool {

@@ -75,19 +75,13 @@ pub(super) fn find_route(policy: &Policy, message: &Message<'_>) -> Result<usize
     policy.routes.find(message.path()).ok_or_else(|| Reason::RouteUnknown.into())
 }
 
-/// Where the value of the Content-Type stands, if there is one.
-pub(super) fn content_type(message: &Message<'_>) -> Result<Option<Span>, Repeated> {
-    Ok(message.field("content-type")?.map(|value| Span::of(value, message.bytes)))
+/// Where the value of the Content-Type stands, if there is one and no other.
+pub(super) fn content_type(message: &Message<'_>) -> Option<Span> {
+    message.content_type().unwrap_or_default().map(|value| Span::of(value, message.bytes))
 }
 
 /// May this method, sender and kind of content try at all?
-pub(super) fn admit(
-    route: &Route,
-    message: &Message<'_>,
-    content_type: Result<Option<Span>, Repeated>,
-    peer: &Peer,
-    now: Now,
-) -> Result<(), Denial> {
+pub(super) fn admit(route: &Route, message: &Message<'_>, peer: &Peer, now: Now) -> Result<(), Denial> {
     let method = message.method();
     if !permits_method(route, message) && !challenge::admits_method(&site(route, None), message) {
         return Err(Reason::MethodNotAllowed.into());
@@ -104,8 +98,7 @@ pub(super) fn admit(
     if message.head.framing == Framing::None && matches!(method, b"POST" | b"PUT" | b"PATCH") {
         return Err(Reason::LengthRequired.into());
     }
-    let content_type = content_type.map_err(|Repeated| Reason::ContentTypeNotAllowed)?;
-    let content_type = content_type.map(|value| value.get(message.bytes));
+    let content_type = message.content_type().map_err(|Repeated| Reason::ContentTypeNotAllowed)?;
     if message.head.framing != Framing::None && !inspect::content_type_permitted(&route.content_types, content_type) {
         return Err(Reason::ContentTypeNotAllowed.into());
     }
@@ -163,19 +156,14 @@ pub(super) fn still_valid(verified: &Verified, now: Now) -> Result<(), Denial> {
 
 /// Finds the delivery's id and the event's type, with one look at the body if one is needed. What stands in a token has
 /// been read by the verifier.
-pub(super) fn read_fields(
-    route: &Route,
-    message: &Message<'_>,
-    content_type: Option<Span>,
-    verifier: &Verifier,
-) -> Result<Fields, Denial> {
+pub(super) fn read_fields(route: &Route, message: &Message<'_>, verifier: &Verifier) -> Result<Fields, Denial> {
     let wanted = [route.delivery_id.as_ref(), route.scheme.event.as_ref()];
     let paths = wanted.map(|field| match field {
         Some(Field::Json(path)) if route.scheme.document.is_none() => Some(path),
         _ => None,
     });
     let mut found = wanted.map(|field| fact(route, field, message, verifier));
-    let declared = inspect::declares_json(content_type.map(|value| value.get(message.bytes)));
+    let declared = inspect::declares_json(message.content_type().unwrap_or_default());
     // A body that is the token itself is no document, whatever it calls itself.
     let is_document = !message.body.is_empty() && route.scheme.signature.place != SignaturePlace::Body;
     if is_document && (declared || paths.iter().any(Option::is_some)) {

@@ -153,9 +153,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
     /// The gates that need no body.
     fn admit(&mut self, route: &Route, exchange: &mut Exchange, head: &Head) -> Result<(), Denial> {
         let message = Message { head, bytes: self.buffer.bytes(), body: b"" };
-        let content_type = gates::content_type(&message);
-        exchange.content_type = content_type.unwrap_or_default();
-        gates::admit(route, &message, content_type, &self.peer, exchange.started)?;
+        exchange.content_type = gates::content_type(&message);
+        gates::admit(route, &message, &self.peer, exchange.started)?;
         Body::new(head.framing, head.len, route.max_body)?;
         match self.verifier.begin(&gates::site(route, self.peer.identity()), &message) {
             Ok(Some(signed_time)) => {
@@ -245,7 +244,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<'_, IO> {
         if let Some(answer) = gates::subscription(route, &message)? {
             return Ok(Passed::Answered(answer));
         }
-        let fields = gates::read_fields(route, &message, exchange.content_type, &self.verifier)?;
+        let fields = gates::read_fields(route, &message, &self.verifier)?;
         let fields = exchange.fields.insert(fields);
         gates::inspect(route, &message, fields)?;
         let claim = gates::claim(live, &self.worker.shared.replay, route, &verified, &message, fields, now)?;

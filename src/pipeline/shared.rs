@@ -235,13 +235,23 @@ impl Worker {
         let (seed, count) = self.ids.get();
         self.ids.set((seed, count.wrapping_add(1)));
         let value = (u128::from(mix(seed ^ mix(count))) << 64) | u128::from(mix(count.wrapping_add(seed)));
-        let (mut id, digit) = ([0; 32], |value: u8| b"0123456789abcdef"[usize::from(value & 15)]);
-        for (pair, byte) in id.chunks_exact_mut(2).zip(value.to_be_bytes()) {
-            pair.copy_from_slice(&[digit(byte >> 4), digit(byte)]);
+        let mut id = [0; 32];
+        for (pair, byte) in id.as_chunks_mut::<2>().0.iter_mut().zip(value.to_be_bytes()) {
+            *pair = HEX_PAIRS[usize::from(byte)];
         }
         id
     }
 }
+
+/// Each byte in hex.
+const HEX_PAIRS: [[u8; 2]; 256] = {
+    let (mut pairs, mut byte) = ([[0; 2]; 256], 0);
+    while byte < 256 {
+        pairs[byte] = [b"0123456789abcdef"[byte >> 4], b"0123456789abcdef"[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
 
 /// The finaliser of `SplitMix64` (Steele, Lea and Flood, 2014): a bijection whose output looks random.
 fn mix(value: u64) -> u64 {
