@@ -480,6 +480,8 @@ fn manifests_go_there_and_back_to_the_byte() {
         assert!(injected.contains(kept), "{kept}\n{injected}");
     }
     there_and_back(&DEPLOYMENT.replace('\n', "\r\n"));
+    // A lone CR ends a line, too.
+    there_and_back(&format!("{DEPLOYMENT}\r"));
     let bare = DEPLOYMENT.split("        # behind").next().expect("a part").trim_end();
     there_and_back(bare);
     there_and_back(&format!("{bare}\n"));

@@ -52,8 +52,8 @@ fn applied(text: &str, mut changes: Vec<Change>) -> String {
         done = done.max(change.range.end);
     }
     result.push_str(text.get(done..).unwrap_or_default());
-    // A last line without an end stays one, whichever line it is now.
-    if !text.ends_with('\n') {
+    // A last line without an end stays one, whichever line it is now. A lone CR is an end to YAML.
+    if !text.ends_with(['\r', '\n']) {
         let end = result.trim_end_matches(['\r', '\n']).len();
         result.truncate(end);
     }
